@@ -1,0 +1,16 @@
+#!/bin/bash
+# run.sh: from a bare machine to the chat's prompt. Arguments go to kdc-chat.
+set -euo pipefail
+# shellcheck source=scripts/common.sh
+. "$(dirname "$0")/common.sh"
+
+"$root/scripts/deps.sh" run
+(
+    take_lock
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    make --no-print-directory -C "$root" BUILD="$build" -j"$(nproc)" all 9>&-
+)
+"$root/scripts/up.sh"
+fingerprint=$("$bin/kdc-admin" --config "$conf" identity show --fingerprint) ||
+    die "The KDC's fingerprint could not be read."
+exec "$bin/kdc-chat" --server "$(conf_get listen address):$(conf_get listen port)" --fingerprint "$fingerprint" "$@"

@@ -1,0 +1,1 @@
+"""What the tests of whole programs share: real parts, each started in a private folder."""

@@ -1,0 +1,76 @@
+"""A private MariaDB, as scripts/up.sh starts one, but in a folder of its own."""
+import getpass
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+
+import pymysql
+
+from support.programs import ROOT, wait_until
+
+CONFIG = ROOT / "scripts" / "mariadb.cnf"
+AS_ROOT = ["--user=root"] if os.geteuid() == 0 else []
+PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
+
+
+def make_template(folder):
+    """A fresh data folder, made once; each server starts from a copy of it."""
+    made = subprocess.run(
+        ["mariadb-install-db", f"--defaults-file={CONFIG}", f"--datadir={folder}", *AS_ROOT,
+         "--auth-root-authentication-method=socket", f"--auth-root-socket-user={getpass.getuser()}",
+         "--skip-test-db"],
+        env={**os.environ, "PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    assert made.returncode == 0, made.stdout
+
+
+class MariaDb:
+    def __init__(self, folder, template):
+        self.folder = pathlib.Path(folder)
+        self.data = self.folder / "db"
+        self.socket = self.folder / "mariadb.sock"
+        self.log = self.folder / "mariadb.log"
+        self.process = None
+        self._made = 0
+        shutil.copytree(template, self.data)
+
+    def start(self):
+        self.socket.unlink(missing_ok=True)
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                ["mariadbd", f"--defaults-file={CONFIG}", *AS_ROOT, f"--datadir={self.data}",
+                 f"--socket={self.socket}", f"--pid-file={self.data}/mariadbd.pid"],
+                env={**os.environ, "PATH": PATH}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                start_new_session=True)
+        wait_until("MariaDB starts", self._ready, 60)
+
+    def _ready(self):
+        assert self.process.poll() is None, "MariaDB ended:\n" + self.log.read_text(errors="replace")[-3000:]
+        return self.socket.exists()
+
+    def stop(self, sig=signal.SIGTERM):
+        """Ends it; SIGKILL is how a test takes the database away without warning."""
+        if self.process is None:
+            return
+        self.process.send_signal(sig)
+        # A process that was stopped by SIGSTOP must run to end.
+        self.process.send_signal(signal.SIGCONT)
+        self.process.wait(60)
+        self.process = None
+
+    def pause(self):
+        """It stays connected, and answers nothing."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def connect(self, user=None, password="", database=None):
+        """A connection; without a user, the administrator's (by the operating system's user)."""
+        return pymysql.connect(unix_socket=str(self.socket), user=user or getpass.getuser(), password=password,
+                               database=database, autocommit=True, charset="utf8mb4")
+
+    def new_name(self):
+        self._made += 1
+        return f"kdc_{self._made}"
