@@ -1,0 +1,42 @@
+/*
+ * secret.h: memory for what must not be seen.
+ *
+ * Keys, passwords and everything that one could compute them from live here: in pages that are locked
+ * (mlock), left out of core dumps (MADV_DONTDUMP) and empty in a forked child (MADV_WIPEONFORK). A block is
+ * zero when it is handed out and is wiped when it is given back. Pages that the kernel won't lock (RLIMIT_MEMLOCK) are
+ * used unlocked, and secret_stats shows it; pages that it won't leave out of dumps and of children are never used.
+ *
+ * Cost: a block takes its length rounded up to 64 bytes (coarser above 1 KiB; whole pages above 32 KiB).
+ *
+ * Thread: every function may be called from any thread, and in a forked child, where blocks from before the fork
+ * read as zero and are not locked.
+ */
+#ifndef CRYPTO_SECRET_H
+#define CRYPTO_SECRET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A zeroed block of `len` bytes (any length from 1), aligned for any type; NULL when memory is out.
+ * The caller owns it and gives it back with secret_free. */
+void *secret_alloc(size_t len) __attribute__((warn_unused_result, malloc));
+
+/* Wipes the block that *block points to, gives it back, and sets *block to NULL. `block` is the address of a
+ * pointer from secret_alloc; *block may be NULL. */
+void secret_free(void *block);
+
+/* Overwrites `len` bytes with zero, in a way that the compiler may not leave out. For secrets on the stack. */
+void secret_wipe(void *data, size_t len);
+
+/* True when the two ranges of `len` bytes are equal; the time depends on `len` alone. */
+bool secret_equal(const void *a, const void *b, size_t len) __attribute__((warn_unused_result));
+
+/* What the allocator holds, for status and tests. */
+struct secret_stats {
+    size_t used;     /* bytes handed out now, as rounded up */
+    size_t reserved; /* bytes set aside for blocks */
+    size_t locked;   /* of those, bytes that the kernel agreed to lock (less than reserved: RLIMIT_MEMLOCK) */
+};
+struct secret_stats secret_stats(void);
+
+#endif
