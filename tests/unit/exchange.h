@@ -1,0 +1,62 @@
+/*
+ * exchange.h: one handshake between a client and a KDC in memory, with somebody in between who may change, drop or double
+ * any frame. Deterministic: the same names give the same bytes.
+ */
+#ifndef TESTS_EXCHANGE_H
+#define TESTS_EXCHANGE_H
+
+#include "tests/unit/fixed_rng.h"
+#include "wire/handshake.h"
+
+#define EXCHANGE_FRAMES_MAX 8
+#define EXCHANGE_FRAME_MAX 1400
+
+struct exchange_frame {
+    bool from_client;
+    size_t len;
+    uint8_t bytes[EXCHANGE_FRAME_MAX];
+};
+
+struct exchange {
+    struct handshake_policy client_policy;
+    struct handshake_policy server_policy;
+    struct fixed_rng client_rng;
+    struct fixed_rng server_rng;
+    struct identity *identity; /* the KDC's */
+    struct handshake_client *client;
+    struct handshake_server *server;
+    struct buffer to_server;
+    struct buffer to_client;
+
+    /* The one in between: sees frame number `index` (as sent, from 0), may change it, and returns how many times it is
+     * delivered. NULL: passes everything on. */
+    unsigned (*between)(void *context, size_t index, struct exchange_frame *frame);
+    void *context;
+
+    /* What came out. */
+    struct exchange_frame sent[EXCHANGE_FRAMES_MAX]; /* before anybody changed them */
+    size_t sent_count;
+    bool client_done, server_done;
+    bool client_failed, server_failed;
+    struct handshake_failure failure;
+    enum reason server_reason;
+    struct handshake_keys client_keys, server_keys;
+};
+
+/* One group and one suite for the client; everything for the KDC. Randomness from the two names, the KDC's identity
+ * from "kdc identity". */
+void exchange_init(struct exchange *x, uint16_t group, uint16_t suite);
+void exchange_clear(struct exchange *x);
+
+/* The client asks for `first`, and would take `second`. For the next exchange_begin. */
+void exchange_client_groups(struct exchange *x, uint16_t first, uint16_t second);
+
+/* Makes both sides (again). */
+void exchange_begin(struct exchange *x);
+/* From the client's first frame until nothing moves any more; the client takes whatever identity it is shown. */
+void exchange_run(struct exchange *x);
+
+/* A frame of x->sent, to be handed to a state machine. */
+struct bytes exchange_sent(const struct exchange *x, size_t index);
+
+#endif

@@ -1,0 +1,549 @@
+/* Records: what is sealed opens, once and in order; nothing else does; keys are renewed where the document says. */
+#include "crypto/secret.h"
+#include "wire/codec.h"
+#include "wire/message.h"
+#include "wire/record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define LIMIT (4 * (size_t)FRAME_LEN_AFTER_LOGIN)
+
+/* One direction: both its ends, and what is between them. */
+struct channel {
+    struct record_half sender;
+    struct record_half receiver;
+    struct buffer wire;
+};
+
+static void traffic_of(uint8_t start, uint8_t traffic[KDF_SECRET_LEN])
+{
+    for (size_t i = 0; i < KDF_SECRET_LEN; i++)
+        traffic[i] = (uint8_t)(start + i);
+}
+
+static void open_channel(struct channel *c, const struct suite *suite)
+{
+    uint8_t traffic[KDF_SECRET_LEN];
+
+    traffic_of(1, traffic);
+    memset(c, 0, sizeof(*c));
+    assert_int_equal(record_init(&c->sender, suite, traffic), 0);
+    assert_int_equal(record_init(&c->receiver, suite, traffic), 0);
+    buffer_init(&c->wire, LIMIT);
+}
+
+static void close_channel(struct channel *c)
+{
+    record_clear(&c->sender);
+    record_clear(&c->receiver);
+    buffer_clear(&c->wire);
+}
+
+static struct bytes of(const char *text)
+{
+    return (struct bytes){ .data = (const uint8_t *)text, .len = strlen(text) };
+}
+
+/* Seals one plaintext and takes the frame off the wire; the caller frees it. */
+static uint8_t *sealed(struct channel *c, struct bytes plain, size_t *len)
+{
+    assert_int_equal(record_seal(&c->sender, plain, &c->wire), 0);
+    *len = buffer_len(&c->wire);
+    uint8_t *frame = malloc(*len);
+    assert_non_null(frame);
+    memcpy(frame, buffer_data(&c->wire), *len);
+    buffer_consume(&c->wire, *len);
+    return frame;
+}
+
+static void pass(struct channel *c, struct bytes plain)
+{
+    struct bytes opened;
+    size_t len;
+    uint8_t *frame = sealed(c, plain, &len);
+
+    assert_int_equal(record_open(&c->receiver, frame, len, &opened), 0);
+    assert_int_equal(opened.len, plain.len);
+    assert_memory_equal(opened.data, plain.data, plain.len);
+    free(frame);
+}
+
+/* Refuses that frame, and then everything. */
+static void assert_kills(struct channel *c, uint8_t *frame, size_t len)
+{
+    struct bytes opened = of("something");
+    static const uint8_t zeros[KDF_SECRET_LEN];
+
+    assert_int_equal(record_open(&c->receiver, frame, len, &opened), -1);
+    assert_null(opened.data);
+    assert_int_equal(opened.len, 0);
+    assert_memory_equal(c->receiver.traffic, zeros, sizeof(zeros));
+    assert_null(c->receiver.aead);
+
+    uint8_t *good = sealed(c, of("behind it"), &len);
+    assert_int_equal(record_open(&c->receiver, good, len, &opened), -1);
+    free(good);
+}
+
+/* ---- what holds ---- */
+
+static void messages_arrive_in_every_suite(void **state)
+{
+    (void)state;
+    struct message m = { .type = MESSAGE_PING }, got;
+
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        open_channel(&c, &suites[s]);
+        for (uint64_t i = 0; i < 20; i++) {
+            struct bytes opened;
+            m.ping.token = i;
+            assert_int_equal(record_seal_message(&c.sender, &m, &c.wire), 0);
+            size_t len = buffer_len(&c.wire);
+            assert_int_equal(len, FRAME_HEADER_LEN + suite_sealed_len(&suites[s], 9));
+            assert_int_equal(record_open(&c.receiver, c.wire.data + c.wire.start, len, &opened), 0);
+            assert_int_equal(message_decode(opened, ROLE_CLIENT, &got), MESSAGE_OK);
+            assert_int_equal(got.ping.token, i);
+            buffer_consume(&c.wire, len);
+        }
+        close_channel(&c);
+    }
+}
+
+static void message_and_encoded_plaintext_are_sealed_alike(void **state)
+{
+    (void)state;
+    struct channel a, b;
+    const uint8_t plain[] = { MESSAGE_PING, 0, 0, 0, 0, 0, 0, 0, 77 };
+    struct message m = { .type = MESSAGE_PING, .ping = { .token = 77 } };
+
+    open_channel(&a, &suites[0]);
+    open_channel(&b, &suites[0]);
+    assert_int_equal(record_seal_message(&a.sender, &m, &a.wire), 0);
+    assert_int_equal(record_seal(&b.sender, (struct bytes){ .data = plain, .len = sizeof(plain) }, &b.wire), 0);
+    assert_int_equal(buffer_len(&a.wire), buffer_len(&b.wire));
+    assert_memory_equal(buffer_data(&a.wire), buffer_data(&b.wire), buffer_len(&a.wire));
+    close_channel(&a);
+    close_channel(&b);
+}
+
+static void the_same_plaintext_never_looks_the_same(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        size_t len, again_len;
+        open_channel(&c, &suites[s]);
+        uint8_t *frame = sealed(&c, of("the same"), &len);
+        uint8_t *again = sealed(&c, of("the same"), &again_len);
+        assert_int_equal(len, again_len);
+        assert_memory_not_equal(frame + 4, again + 4, 8);
+        free(frame);
+        free(again);
+        close_channel(&c);
+    }
+}
+
+static void the_longest_frame_goes_and_one_byte_more_does_not(void **state)
+{
+    (void)state;
+    uint8_t *plain = calloc(1, FRAME_LEN_AFTER_LOGIN + 1);
+    assert_non_null(plain);
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        size_t max = FRAME_LEN_AFTER_LOGIN;
+        while (suite_sealed_len(&suites[s], max) > FRAME_LEN_AFTER_LOGIN)
+            max--;
+        open_channel(&c, &suites[s]);
+        pass(&c, (struct bytes){ .data = plain, .len = max });
+        assert_int_equal(record_seal(&c.sender, (struct bytes){ .data = plain, .len = max + 1 }, &c.wire), -1);
+        assert_int_equal(
+            record_seal(&c.sender, (struct bytes){ .data = plain, .len = FRAME_LEN_AFTER_LOGIN + 1 }, &c.wire), -1);
+        assert_int_equal(record_seal(&c.sender, (struct bytes){ .data = plain, .len = 0 }, &c.wire), -1);
+        pass(&c, of("goes on"));
+        close_channel(&c);
+    }
+    free(plain);
+}
+
+/* ---- what doesn't ---- */
+
+static void every_flipped_bit_is_refused(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        for (size_t bit = 0;; bit++) {
+            struct channel c;
+            size_t len;
+            open_channel(&c, &suites[s]);
+            pass(&c, of("one before"));
+            uint8_t *frame = sealed(&c, of("a plaintext of more than two blocks"), &len);
+            if (bit < 8 * len) {
+                frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
+                assert_kills(&c, frame, len);
+            }
+            free(frame);
+            close_channel(&c);
+            if (bit == 8 * len)
+                break;
+        }
+    }
+}
+
+static void every_truncation_is_refused(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        size_t len = 1;
+        for (size_t cut = 0; cut < 2 * len; cut++) {
+            struct channel c;
+            open_channel(&c, &suites[s]);
+            uint8_t *frame = sealed(&c, of("a plaintext"), &len);
+            size_t left = cut / 2; /* each length twice: the length field as it was, and as it is */
+            uint8_t *exact = malloc(left > 0 ? left : 1);
+            assert_non_null(exact);
+            if (cut % 2 == 1 && left >= FRAME_HEADER_LEN)
+                frame[3] = (uint8_t)(left - FRAME_HEADER_LEN);
+            memcpy(exact, frame, left);
+            assert_kills(&c, exact, left);
+            free(exact);
+            free(frame);
+            close_channel(&c);
+        }
+    }
+}
+
+static void a_longer_frame_is_refused(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        size_t len;
+        open_channel(&c, &suites[s]);
+        uint8_t *frame = sealed(&c, of("a plaintext"), &len);
+        uint8_t *more = calloc(1, len + 8);
+        assert_non_null(more);
+        memcpy(more, frame, len);
+        more[3] = (uint8_t)(len + 8 - FRAME_HEADER_LEN);
+        assert_kills(&c, more, len + 8);
+        free(more);
+        free(frame);
+        close_channel(&c);
+    }
+}
+
+static void a_replayed_dropped_or_reordered_record_is_refused(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        for (int what = 0; what < 3; what++) {
+            struct channel c;
+            struct bytes opened;
+            size_t first_len, second_len;
+            open_channel(&c, &suites[s]);
+            uint8_t *first = sealed(&c, of("the same text"), &first_len);
+            uint8_t *second = sealed(&c, of("the same text"), &second_len);
+            uint8_t *copy = malloc(first_len);
+            assert_non_null(copy);
+            memcpy(copy, first, first_len);
+            if (what == 0) { /* replay */
+                assert_int_equal(record_open(&c.receiver, first, first_len, &opened), 0);
+                assert_kills(&c, copy, first_len);
+            } else if (what == 1) { /* drop */
+                assert_kills(&c, second, second_len);
+            } else { /* reorder: what comes later is lost with it */
+                assert_int_equal(record_open(&c.receiver, second, second_len, &opened), -1);
+                assert_kills(&c, first, first_len);
+            }
+            free(first);
+            free(second);
+            free(copy);
+            close_channel(&c);
+        }
+    }
+}
+
+static void the_other_directions_record_is_refused(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel there, back;
+        uint8_t traffic[KDF_SECRET_LEN];
+        size_t len;
+        open_channel(&there, &suites[s]);
+        open_channel(&back, &suites[s]);
+        record_clear(&back.sender);
+        record_clear(&back.receiver);
+        traffic_of(101, traffic);
+        assert_int_equal(record_init(&back.sender, &suites[s], traffic), 0);
+        assert_int_equal(record_init(&back.receiver, &suites[s], traffic), 0);
+        uint8_t *frame = sealed(&there, of("reflected"), &len);
+        assert_kills(&back, frame, len);
+        free(frame);
+        close_channel(&there);
+        close_channel(&back);
+    }
+}
+
+static void a_plain_frame_is_refused(void **state)
+{
+    (void)state;
+    struct channel c;
+    uint8_t alert[] = { 0, 0, 0, 6, 5, 1, 0, 0, 0, 0 };
+
+    open_channel(&c, &suites[0]);
+    assert_kills(&c, alert, sizeof(alert));
+    close_channel(&c);
+}
+
+static void a_cleared_half_does_nothing(void **state)
+{
+    (void)state;
+    struct record_half half = { 0 };
+    struct buffer out;
+    struct bytes opened;
+    uint8_t frame[40] = { 0, 0, 0, 36 };
+    struct message m = { .type = MESSAGE_PING };
+
+    record_clear(&half);
+    buffer_init(&out, LIMIT);
+    assert_int_equal(record_seal(&half, of("x"), &out), -1);
+    assert_int_equal(record_seal_message(&half, &m, &out), -1);
+    assert_int_equal(record_open(&half, frame, sizeof(frame), &opened), -1);
+    assert_int_equal(buffer_len(&out), 0);
+}
+
+/* ---- what fails leaves everything as it was ---- */
+
+static void assert_unchanged_by_failure(struct channel *c, const struct message *m, struct buffer *out)
+{
+    struct record_half before = c->sender;
+    size_t held = buffer_len(out);
+
+    assert_int_equal(record_seal_message(&c->sender, m, out), -1);
+    assert_memory_equal(&c->sender, &before, sizeof(before));
+    assert_int_equal(buffer_len(out), held);
+}
+
+static void a_full_buffer_changes_nothing(void **state)
+{
+    (void)state;
+    struct message m = { .type = MESSAGE_PING };
+
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        struct buffer small;
+        size_t frame_len = FRAME_HEADER_LEN + suite_sealed_len(&suites[s], 9);
+        open_channel(&c, &suites[s]);
+        buffer_init(&small, 2 * frame_len - 1);
+        assert_int_equal(record_seal_message(&c.sender, &m, &small), 0);
+        assert_unchanged_by_failure(&c, &m, &small);
+        c.sender.records = c.receiver.records = suites[s].key_records; /* nor is the key renewed */
+        struct record_half before = c.sender;
+        assert_unchanged_by_failure(&c, &m, &small);
+        assert_int_equal(record_seal(&c.sender, of("any text at all"), &small), -1);
+        assert_memory_equal(&c.sender, &before, sizeof(before));
+
+        /* And what was sealed before and is sealed after are neighbours. */
+        struct bytes opened;
+        c.receiver.records = 0;
+        assert_int_equal(record_open(&c.receiver, small.data + small.start, frame_len, &opened), 0);
+        c.receiver.records = suites[s].key_records;
+        pass(&c, of("goes on"));
+        buffer_clear(&small);
+        close_channel(&c);
+    }
+}
+
+static void an_invalid_message_changes_nothing(void **state)
+{
+    (void)state;
+    struct channel c;
+    struct message m = { .type = (enum message_type)99 };
+
+    open_channel(&c, &suites[0]);
+    assert_unchanged_by_failure(&c, &m, &c.wire);
+    m = (struct message){ .type = MESSAGE_REFUSED, .refused = { .reason = REASON_NONE } };
+    assert_unchanged_by_failure(&c, &m, &c.wire);
+    pass(&c, of("goes on"));
+    close_channel(&c);
+}
+
+/* ---- renewal ---- */
+
+/* traffic' and the key that comes from it, by the formulas: HKDF-Expand of one block is one HMAC. */
+static struct aead *renewed(const struct suite *suite, uint8_t traffic[KDF_SECRET_LEN])
+{
+    static const char next[] = "kdc-chat v1 next\x01", record[] = "kdc-chat v1 record";
+    uint8_t following[KDF_SECRET_LEN];
+
+    hmac_sha512(traffic, KDF_SECRET_LEN, next, sizeof(next) - 1, following);
+    memcpy(traffic, following, sizeof(following));
+    struct aead *aead = aead_derive(suite, traffic, record, sizeof(record) - 1);
+    assert_non_null(aead);
+    return aead;
+}
+
+/* The next record of the channel is the first under the key behind `traffic`, which is stepped on; the receiver agrees. */
+static void assert_renews(struct channel *c, uint8_t traffic[KDF_SECRET_LEN])
+{
+    const struct suite *suite = c->sender.suite;
+    uint8_t plain[64];
+    struct bytes opened;
+    size_t len, plain_len = 0;
+    uint64_t sequence = c->sender.sequence;
+
+    assert_memory_equal(c->sender.traffic, traffic, KDF_SECRET_LEN);
+    uint8_t *frame = sealed(c, of("new key"), &len);
+    struct aead *aead = renewed(suite, traffic);
+    assert_int_equal(aead_open(aead, sequence, frame, FRAME_HEADER_LEN, frame + FRAME_HEADER_LEN,
+                               len - FRAME_HEADER_LEN, plain, &plain_len),
+                     0);
+    assert_int_equal(plain_len, 7);
+    aead_free(&aead);
+    assert_int_equal(record_open(&c->receiver, frame, len, &opened), 0);
+    assert_memory_equal(c->sender.traffic, traffic, KDF_SECRET_LEN);
+    assert_memory_equal(c->receiver.traffic, traffic, KDF_SECRET_LEN);
+    assert_int_equal(c->sender.sequence, sequence + 1);
+    assert_int_equal(c->sender.records, 1);
+    assert_int_equal(c->sender.bytes, 7);
+    assert_int_equal(c->receiver.records, 1);
+    assert_int_equal(c->receiver.bytes, 7);
+    free(frame);
+}
+
+static void triple_des_keys_are_renewed_after_65536_records(void **state)
+{
+    (void)state;
+    struct channel c;
+    uint8_t traffic[KDF_SECRET_LEN];
+
+    traffic_of(1, traffic);
+    open_channel(&c, suite_by_id(SUITE_3DES_CBC_HMAC_SHA512));
+    for (int i = 0; i < 65536; i++)
+        pass(&c, of("m"));
+    assert_renews(&c, traffic);
+    assert_int_equal(c.sender.sequence, 65537);
+    for (int i = 1; i < 65536; i++) /* the count began at 0 with the new key */
+        pass(&c, of("m"));
+    assert_renews(&c, traffic);
+    close_channel(&c);
+}
+
+static void triple_des_keys_are_renewed_after_4194304_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t plain[32768];
+    uint8_t traffic[KDF_SECRET_LEN];
+
+    for (size_t less = 0; less <= 1; less++) {
+        struct channel c;
+        traffic_of(1, traffic);
+        open_channel(&c, suite_by_id(SUITE_3DES_CBC_HMAC_SHA512));
+        for (int i = 0; i < 127; i++)
+            pass(&c, (struct bytes){ .data = plain, .len = sizeof(plain) });
+        pass(&c, (struct bytes){ .data = plain, .len = sizeof(plain) - less });
+        if (less == 1) /* one byte is missing: one record more under the old key */
+            pass(&c, (struct bytes){ .data = plain, .len = sizeof(plain) });
+        assert_renews(&c, traffic);
+        close_channel(&c);
+    }
+}
+
+static void the_others_are_renewed_after_their_own_counts(void **state)
+{
+    (void)state;
+    static const uint16_t ids[] = { SUITE_CHACHA20_POLY1305, SUITE_AES_256_GCM };
+
+    for (size_t i = 0; i < 2; i++) {
+        struct channel c;
+        uint8_t traffic[KDF_SECRET_LEN];
+        traffic_of(1, traffic);
+        open_channel(&c, suite_by_id(ids[i]));
+        pass(&c, of("first"));
+        /* So many records and bytes can't be sent in a test: the counts are put just before the limits. */
+        c.sender.records = c.receiver.records = 4194304 - 2;
+        pass(&c, of("the last but one"));
+        assert_int_equal(c.sender.records, 4194304 - 1);
+        pass(&c, of("the last"));
+        assert_renews(&c, traffic);
+        c.sender.bytes = c.receiver.bytes = UINT64_C(17179869184) - 9;
+        pass(&c, of("12345678"));
+        pass(&c, of("9"));
+        assert_renews(&c, traffic);
+        close_channel(&c);
+    }
+}
+
+static void a_receiver_that_counts_otherwise_can_not_follow(void **state)
+{
+    (void)state;
+    struct channel c;
+    size_t len;
+
+    open_channel(&c, suite_by_id(SUITE_3DES_CBC_HMAC_SHA512));
+    c.sender.records = 65536;
+    c.receiver.records = 65535;
+    uint8_t *frame = sealed(&c, of("new key"), &len);
+    assert_kills(&c, frame, len);
+    free(frame);
+    close_channel(&c);
+}
+
+static void the_last_sequence_number_is_not_used(void **state)
+{
+    (void)state;
+    struct channel c;
+    size_t len;
+
+    open_channel(&c, &suites[0]);
+    c.sender.sequence = c.receiver.sequence = UINT64_MAX - 1;
+    uint8_t *frame = sealed(&c, of("last"), &len);
+    assert_int_equal(record_seal(&c.sender, of("one more"), &c.wire), -1);
+    free(frame);
+    close_channel(&c);
+}
+
+static void nothing_secret_stays_allocated(void **state)
+{
+    (void)state;
+    size_t before = secret_stats().used;
+    struct channel c;
+
+    open_channel(&c, suite_by_id(SUITE_3DES_CBC_HMAC_SHA512));
+    c.sender.records = c.receiver.records = 65536;
+    pass(&c, of("renewed"));
+    close_channel(&c);
+    assert_int_equal(secret_stats().used, before);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(messages_arrive_in_every_suite),
+        cmocka_unit_test(message_and_encoded_plaintext_are_sealed_alike),
+        cmocka_unit_test(the_same_plaintext_never_looks_the_same),
+        cmocka_unit_test(the_longest_frame_goes_and_one_byte_more_does_not),
+        cmocka_unit_test(every_flipped_bit_is_refused),
+        cmocka_unit_test(every_truncation_is_refused),
+        cmocka_unit_test(a_longer_frame_is_refused),
+        cmocka_unit_test(a_replayed_dropped_or_reordered_record_is_refused),
+        cmocka_unit_test(the_other_directions_record_is_refused),
+        cmocka_unit_test(a_plain_frame_is_refused),
+        cmocka_unit_test(a_cleared_half_does_nothing),
+        cmocka_unit_test(a_full_buffer_changes_nothing),
+        cmocka_unit_test(an_invalid_message_changes_nothing),
+        cmocka_unit_test(triple_des_keys_are_renewed_after_65536_records),
+        cmocka_unit_test(triple_des_keys_are_renewed_after_4194304_bytes),
+        cmocka_unit_test(the_others_are_renewed_after_their_own_counts),
+        cmocka_unit_test(a_receiver_that_counts_otherwise_can_not_follow),
+        cmocka_unit_test(the_last_sequence_number_is_not_used),
+        cmocka_unit_test(nothing_secret_stays_allocated),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/* The handshakes of the test vector. */
+#include "tests/unit/fixed_rng.h"
+#include "tests/unit/vector_internal.h"
+#include "wire/frame.h"
+
+#include <string.h>
+
+/* Where both hellos have their public value. */
+#define HELLO_DH_AT (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 2)
+
+static struct bytes take(struct buffer *b, uint8_t *room)
+{
+    size_t len = 0;
+    if (frame_peek(buffer_data(b), buffer_len(b), FRAME_LEN_BEFORE_LOGIN, &len) != FRAME_READY || len > VECTOR_ROOM)
+        return (struct bytes){ .data = room, .len = 0 };
+    memcpy(room, buffer_data(b), len);
+    buffer_consume(b, len);
+    return (struct bytes){ .data = room, .len = len };
+}
+
+/* The private exponent behind a public value: drawn again from the same place of the same stream. */
+static void exponent(struct vector *v, const struct person *p, const char *rng_name, size_t skip,
+                     const struct dh_group *group, const uint8_t *public_value, const char *name,
+                     uint8_t private_key[DH_PRIVATE_MAX])
+{
+    struct fixed_rng rng;
+    uint8_t skipped[256], again[DH_PUBLIC_MAX];
+
+    fixed_rng_init(&rng, rng_name);
+    vector_check(v, skip <= sizeof(skipped) && rng_fill(&rng.rng, skipped, skip) == 0, "randomness");
+    vector_check(v, dh_keypair(group, &rng.rng, private_key, again) == DH_OK, "key pair");
+    vector_check(v, memcmp(again, public_value, group->len) == 0, "the exponent doesn't belong to the public value");
+    vector_person_line(v, p, name, private_key, group->private_len);
+}
+
+/* Section 3.3, from the frames. `hello_len` bytes of `transcript` are in front of the server_hello. */
+static void key_lines(struct vector *v, struct person *p, const uint8_t *transcript, size_t len,
+                      const uint8_t *private_key, const uint8_t *kdc_public)
+{
+    const struct dh_group *group = p->keys.group;
+    uint8_t th[64], th_s[64], th_c[64], z[DH_PUBLIC_MAX], prk[64], key[64], signed_bytes[128];
+    const uint8_t *end = transcript + len; /* of the server_hello */
+
+    sha512_hash(transcript, len - 128, th);
+    sha512_hash(transcript, len - 64, th_s);
+    sha512_hash(transcript, len, th_c);
+    vector_check(v, dh_shared(group, private_key, kdc_public, group->len, z) == DH_OK, "shared secret");
+    hmac_sha512(th, 64, z, group->len, prk);
+    vector_person_line(v, p, "th", th, 64);
+    vector_person_line(v, p, "th_s", th_s, 64);
+    vector_person_line(v, p, "th_c", th_c, 64);
+    vector_person_line(v, p, "z", z, group->len);
+    sha512_hash(z, group->len, key);
+    vector_person_line(v, p, "z_sha512", key, 64);
+    vector_person_line(v, p, "prk", prk, 64);
+    vector_check(v, memcmp(th, p->keys.transcript, 64) == 0, "th");
+
+    vector_expand_label(prk, "client traffic", key);
+    vector_person_line(v, p, "client_traffic", key, 64);
+    vector_check(v, memcmp(key, p->keys.client_traffic, 64) == 0, "client_traffic");
+    vector_expand_label(prk, "server traffic", key);
+    vector_person_line(v, p, "server_traffic", key, 64);
+    vector_check(v, memcmp(key, p->keys.server_traffic, 64) == 0, "server_traffic");
+    vector_expand_label(prk, "exporter", key);
+    vector_person_line(v, p, "exporter", key, 64);
+    vector_check(v, memcmp(key, p->keys.exporter, 64) == 0, "exporter");
+
+    int context = snprintf((char *)signed_bytes, sizeof(signed_bytes), "kdc-chat v1 server signature");
+    memcpy(signed_bytes + context + 1, th, 64);
+    vector_person_line(v, p, "signature_over", signed_bytes, (size_t)context + 1 + 64);
+    vector_person_line(v, p, "signature", end - 128, 64);
+    vector_check(v, identity_verify(v->identity->public_key, "kdc-chat v1 server signature", th, 64, end - 128) == 0,
+                 "signature");
+
+    uint8_t confirm[64];
+    vector_expand_label(prk, "server confirm", key);
+    hmac_sha512(key, 64, th_s, 64, confirm);
+    vector_person_line(v, p, "server_confirm_key", key, 64);
+    vector_person_line(v, p, "server_confirm", confirm, 64);
+    vector_check(v, memcmp(confirm, end - 64, 64) == 0, "server_hello's confirm");
+    vector_expand_label(prk, "client confirm", key);
+    hmac_sha512(key, 64, th_c, 64, confirm);
+    vector_person_line(v, p, "client_confirm_key", key, 64);
+    vector_person_line(v, p, "client_confirm", confirm, 64);
+}
+
+void vector_handshake(struct vector *v, struct person *p)
+{
+    static const struct handshake_policy kdc_policy = {
+        .groups = { DH_FFDHE2048 },
+        .group_count = 1,
+        .suites = { SUITE_CHACHA20_POLY1305, SUITE_AES_256_GCM, SUITE_3DES_CBC_HMAC_SHA512 },
+        .suite_count = 3,
+    };
+    struct fixed_rng client_rng, server_rng;
+    struct buffer to_kdc, to_client;
+    struct handshake_keys kdc_keys = { 0 };
+    struct handshake_failure failure;
+    enum reason reason = REASON_NONE;
+    uint8_t transcript[VECTOR_ROOM], room[VECTOR_ROOM];
+    size_t len = sizeof(PROTOCOL_NAME) - 1, client_skip = 0;
+    uint8_t private_key[DH_PRIVATE_MAX], kdc_private[DH_PRIVATE_MAX];
+
+    fixed_rng_init(&client_rng, p->client_rng);
+    fixed_rng_init(&server_rng, p->server_rng);
+    buffer_init(&to_kdc, VECTOR_ROOM);
+    buffer_init(&to_client, VECTOR_ROOM);
+    memcpy(transcript, PROTOCOL_NAME, len);
+    struct handshake_client *client = handshake_client_new(&p->policy, &client_rng.rng);
+    struct handshake_server *server = handshake_server_new(&kdc_policy, v->identity, &server_rng.rng);
+    if (client == NULL || server == NULL || handshake_client_start(client, &to_kdc) != REASON_NONE) {
+        vector_check(v, false, "handshake doesn't start");
+        goto out;
+    }
+
+    struct bytes frame = take(&to_kdc, room);
+    enum handshake_server_event event = handshake_server_frame(server, frame, &to_client, &kdc_keys, &reason);
+    if (event == HANDSHAKE_SERVER_RETRY) {
+        vector_comment(v, "The group isn't accepted: hello_retry, and another client_hello.");
+        const struct dh_group *refused = handshake_client_group(client);
+        vector_person_line(v, p, "refused_client_hello", frame.data, frame.len);
+        exponent(v, p, p->client_rng, HELLO_RANDOM_LEN, refused, frame.data + HELLO_DH_AT, "refused_client_private",
+                 private_key);
+        client_skip = HELLO_RANDOM_LEN + refused->private_len;
+        memcpy(transcript + len, frame.data, frame.len);
+        len += frame.len;
+        frame = take(&to_client, room);
+        vector_person_line(v, p, "hello_retry", frame.data, frame.len);
+        memcpy(transcript + len, frame.data, frame.len);
+        len += frame.len;
+        vector_check(v, handshake_client_frame(client, frame, &to_kdc, &failure) == HANDSHAKE_RETRIED, "hello_retry");
+        frame = take(&to_kdc, room);
+        event = handshake_server_frame(server, frame, &to_client, &kdc_keys, &reason);
+    }
+    vector_check(v, event == HANDSHAKE_SERVER_COMPUTE, "client_hello");
+    const struct dh_group *group = handshake_client_group(client);
+    vector_comment(v, "client_hello, server_hello, client_finish: whole frames. Then the two private exponents.");
+    vector_person_line(v, p, "client_hello", frame.data, frame.len);
+    uint8_t client_public[DH_PUBLIC_MAX], kdc_public[DH_PUBLIC_MAX];
+    memcpy(client_public, frame.data + HELLO_DH_AT, group->len);
+    memcpy(transcript + len, frame.data, frame.len);
+    len += frame.len;
+
+    handshake_server_compute(server);
+    vector_check(v, handshake_server_reply(server, &to_client) == REASON_NONE, "server_hello");
+    frame = take(&to_client, room);
+    vector_person_line(v, p, "server_hello", frame.data, frame.len);
+    memcpy(kdc_public, frame.data + HELLO_DH_AT, group->len);
+    memcpy(transcript + len, frame.data, frame.len);
+    len += frame.len;
+    vector_check(v, handshake_client_frame(client, frame, &to_kdc, &failure) == HANDSHAKE_IDENTITY,
+                 "server_hello refused");
+    vector_check(v, handshake_client_finish(client, &to_kdc, &p->keys) == REASON_NONE, "client_finish");
+    frame = take(&to_kdc, room);
+    vector_person_line(v, p, "client_finish", frame.data, frame.len);
+    vector_check(v, handshake_server_frame(server, frame, &to_client, &kdc_keys, &reason) == HANDSHAKE_SERVER_DONE,
+                 "client_finish refused");
+    vector_check(v, memcmp(&kdc_keys, &p->keys, sizeof(kdc_keys)) == 0, "the two sides' keys");
+    if (v->failed)
+        goto out;
+
+    exponent(v, p, p->client_rng, client_skip + HELLO_RANDOM_LEN, group, client_public, "client_private", private_key);
+    exponent(v, p, p->server_rng, HELLO_RANDOM_LEN, group, kdc_public, "kdc_private", kdc_private);
+    vector_comment(v, "Section 3.3.");
+    key_lines(v, p, transcript, len, private_key, kdc_public);
+
+out:
+    handshake_client_free(&client);
+    handshake_server_free(&server);
+    buffer_clear(&to_kdc);
+    buffer_clear(&to_client);
+}

@@ -1,0 +1,44 @@
+/*
+ * record.h: one direction of an authenticated channel (docs/protocol.md section 4): messages sealed into frames, in an order
+ * that can't be changed. The sequence number is never on the wire; the frame's length is authenticated.
+ *
+ * A key is renewed by the suite's limits (suite->key_records, key_bytes) on both sides at the same record, without a
+ * message; sequence numbers go on counting. Thread: the one that owns the session.
+ */
+#ifndef WIRE_RECORD_H
+#define WIRE_RECORD_H
+
+#include "wire/buffer.h"
+#include "wire/protocol.h"
+
+/* Secret memory (embed it in a struct from secret_alloc). */
+struct record_half {
+    const struct suite *suite;
+    uint8_t traffic[KDF_SECRET_LEN];
+    struct aead *aead;
+    uint64_t sequence; /* of the next record */
+    uint64_t records;  /* under this key */
+    uint64_t bytes;    /* of plaintext, under this key */
+};
+
+/* Takes a copy of the traffic secret. 0, or -1 when memory is out. */
+int record_init(struct record_half *half, const struct suite *suite, const uint8_t traffic[KDF_SECRET_LEN])
+    __attribute__((warn_unused_result));
+void record_clear(struct record_half *half); /* wipes; safe on a zeroed half */
+
+/* Encodes `m` and appends it to `out` as one sealed frame. 0; -1 when the buffer is full, memory is out, or the message is
+ * not valid: then the state is as before (but for a key renewal that failed: then the half is dead and every call
+ * fails). */
+struct message;
+int record_seal_message(struct record_half *half, const struct message *m, struct buffer *out)
+    __attribute__((warn_unused_result));
+
+/* The same for a plaintext (type and body) that is encoded already. */
+int record_seal(struct record_half *half, struct bytes plain, struct buffer *out) __attribute__((warn_unused_result));
+
+/* Opens a whole frame (header included) in place. *plain lends from `frame`. 0; -1 when it isn't the next record of this
+ * direction: then the half is dead, since the channel can't go on. */
+int record_open(struct record_half *half, uint8_t *frame, size_t len, struct bytes *plain)
+    __attribute__((warn_unused_result));
+
+#endif
