@@ -123,12 +123,13 @@ cli_SRCS := $(wildcard client/cli/*.c)
 support_SRCS := $(wildcard tests/support/*.c) $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 bench_SRCS := $(wildcard tests/bench/*.c)
 unit_SRCS := $(wildcard tests/unit/test_*.c)
+probe_SRCS := $(wildcard tests/integration/*.c)
 fuzz_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 SQL_FILES := $(shell find sql -name '*.sql' | LC_ALL=C sort)
 
 PROGRAM_SRCS := $(crypto_SRCS) $(password_SRCS) $(wire_SRCS) $(kdc_SRCS) $(kdcd_SRCS) $(admin_SRCS) $(client_SRCS) \
 	$(cli_SRCS)
-TEST_SRCS := $(support_SRCS) $(bench_SRCS) $(unit_SRCS) $(fuzz_SRCS)
+TEST_SRCS := $(support_SRCS) $(bench_SRCS) $(unit_SRCS) $(probe_SRCS) $(fuzz_SRCS)
 ALL_SRCS := $(PROGRAM_SRCS) $(TEST_SRCS)
 ALL_HEADERS := $(wildcard crypto/*.h wire/*.h kdc/*.h kdc/*/*.h client/*.h client/*/*.h tests/*/*.h)
 
@@ -153,7 +154,7 @@ PROGRAMS := $(if $(kdcd_SRCS),$(BUILD)/bin/kdcd) $(if $(admin_SRCS),$(BUILD)/bin
 .PHONY: all units fuzzers bench lib
 all: $(PROGRAMS) lib
 lib: $(if $(client_SRCS),$(BUILD)/libkdcchat.a $(BUILD)/libkdcchat.pc)
-units: $(unit_SRCS:tests/unit/%.c=$(BUILD)/unit/%)
+units: $(unit_SRCS:tests/unit/%.c=$(BUILD)/unit/%) $(probe_SRCS:tests/integration/%.c=$(BUILD)/probe/%)
 bench: $(if $(bench_SRCS),$(BUILD)/bin/kdc-bench)
 
 KDC_ARCHIVES := $(call archive,kdc) $(call archive,wire) $(call archive,password) $(call archive,crypto)
@@ -246,11 +247,26 @@ $(BUILD)/obj/gen/sql_files.o: $(BUILD)/gen/sql_files.c $(BUILD)/flags
 # Each tests/unit/test_X.c is a cmocka program, each tests/fuzz/fuzz_X.c a libFuzzer target. Other C files of
 # tests/unit and tests/support are shared by them. A test that needs more says it here: NAME_LDFLAGS, NAME_LIBS.
 
+# The simulation runs the real KDC on stand-ins (tests/unit/sim_kdc.c, sim_memo.c) for what these are:
+SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc realloc reallocarray free \
+	worker_pool_new worker_pool_free worker_pool_submit pthread_create pthread_join \
+	event_base_new event_base_free event_base_loop event_new event_free event_assign event_add event_del event_pending \
+	recv send shutdown close setsockopt getnameinfo clock_gettime log_event
+test_sim_LDFLAGS := $(SIM_WRAPPED:%=-Wl,--wrap=%)
+test_sim_schedules_LDFLAGS := $(test_sim_LDFLAGS)
+
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(EVERY_ARCHIVE)
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(CC) $(LDFLAGS_ALL) $($*_LDFLAGS) -o $@ $(filter %.o,$^) -Wl,--start-group $(EVERY_ARCHIVE) -Wl,--end-group \
 		-lcmocka $($*_LIBS) $(KDC_LINK) $(CLIENT_LINK) -lm
+
+# Programs by which tests/integration drives a part that no program of ours shows by itself.
+$(BUILD)/probe/%: $(BUILD)/obj/tests/integration/%.o $(EVERY_ARCHIVE)
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(EVERY_ARCHIVE) -Wl,--end-group $(KDC_LINK) \
+		$(CLIENT_LINK)
 
 ifeq ($(SAN),fuzz)
 fuzzers: $(fuzz_SRCS:tests/fuzz/%.c=$(BUILD)/bin/%)
@@ -297,7 +313,7 @@ install: all
 	install -m 644 client/kdcchat.h $(DESTDIR)$(PREFIX)/include/
 	install -m 644 $(BUILD)/libkdcchat.a $(DESTDIR)$(PREFIX)/lib/
 	install -m 644 $(BUILD)/libkdcchat.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
-	install -m 644 LICENSE README.md $(wildcard docs/*.md docs/*.conf) $(DESTDIR)$(PREFIX)/share/doc/kdc-chat/
+	install -m 644 LICENSE README.md docs/kdc.conf.sample $(wildcard docs/*.md docs/*.txt) $(DESTDIR)$(PREFIX)/share/doc/kdc-chat/
 	@for page in $(wildcard docs/*.[158]); do \
 		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; done
 

@@ -81,3 +81,10 @@ take_lock() {
         flock 9
     }
 }
+
+# The programs, built under the lock, and not under the make that runs this.
+build_programs() (
+    take_lock
+    unset MAKEFLAGS MFLAGS MAKELEVEL
+    make --no-print-directory -C "$root" BUILD="$build" -j"$(nproc)" all 9>&-
+)

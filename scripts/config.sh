@@ -42,6 +42,6 @@ library PASSWORD libcrypt
 library WIRE libutf8proc
 library KDC libmariadb libevent_core libevent_extra inih jansson libutf8proc
 library CLIENT libevent_core libevent_extra jansson libutf8proc
-library CLI libedit
+library CLI inih
 flag HARDEN_CFLAGS -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero
 flag HARDEN_LDFLAGS -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack

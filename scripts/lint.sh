@@ -56,7 +56,7 @@ lint_scripts() {
     shellcheck -x scripts/*.sh .ci/run &&
     /usr/bin/python3 -W error -c '
 import ast, pathlib, sys
-for path in sorted(pathlib.Path("tests").rglob("*.py")):
+for path in sorted([*pathlib.Path("tests").rglob("*.py"), *pathlib.Path("scripts").rglob("*.py")]):
     ast.parse(path.read_text(), str(path))'
 }
 

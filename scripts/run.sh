@@ -5,11 +5,7 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 "$root/scripts/deps.sh" run
-(
-    take_lock
-    unset MAKEFLAGS MFLAGS MAKELEVEL
-    make --no-print-directory -C "$root" BUILD="$build" -j"$(nproc)" all 9>&-
-)
+build_programs
 "$root/scripts/up.sh"
 fingerprint=$("$bin/kdc-admin" --config "$conf" identity show --fingerprint) ||
     die "The KDC's fingerprint could not be read."

@@ -53,7 +53,7 @@ make_config() {
     fi
     cat >"$conf.new" <<END
 # The KDC of this checkout, made by make run and never overwritten: edit it, then make stop and make run.
-# Relative paths start at this file's folder. Every key is explained in docs/kdc.conf.
+# Relative paths start at this file's folder. Every key is explained in docs/kdc.conf.sample.
 # sockets: ${prefix:-here}
 
 [listen]

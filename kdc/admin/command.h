@@ -1,0 +1,74 @@
+/*
+ * command.h: kdc-admin's commands as data: the help, the checks of arguments and options, and the call come from one
+ * table.
+ */
+#ifndef KDC_ADMIN_COMMAND_H
+#define KDC_ADMIN_COMMAND_H
+
+#include "kdc/admin/exit_code.h"
+#include "kdc/config.h"
+#include "kdc/store.h"
+
+#include <jansson.h>
+
+/* Options that only some commands take. */
+enum command_option {
+    OPTION_PASSWORD_FILE = 1,
+    OPTION_YES = 2,
+    OPTION_FINGERPRINT = 4,
+};
+
+struct admin { /* what was asked for */
+    const char *config_path;
+    struct config config;
+    bool json;
+    unsigned options; /* enum command_option */
+    const char *password_file;
+    const char *argument; /* NAME, for commands that take one */
+};
+
+struct command {
+    const char *group; /* "user"; NULL for commands of one word */
+    const char *name;
+    const char *argument; /* NULL: takes none */
+    unsigned options;     /* that it takes */
+    const char *doc;      /* one line */
+    enum exit_code (*run)(struct admin *admin);
+};
+
+extern const struct command commands[]; /* ended by one without a name */
+
+/* ---- each in the file of its group ---- */
+enum exit_code db_init(struct admin *admin);
+enum exit_code db_migrate(struct admin *admin);
+enum exit_code db_status(struct admin *admin);
+enum exit_code user_add(struct admin *admin);
+enum exit_code user_list(struct admin *admin);
+enum exit_code user_show(struct admin *admin);
+enum exit_code user_passwd(struct admin *admin);
+enum exit_code user_lock(struct admin *admin);
+enum exit_code user_unlock(struct admin *admin);
+enum exit_code user_delete(struct admin *admin);
+enum exit_code live_who(struct admin *admin);
+enum exit_code live_kick(struct admin *admin);
+enum exit_code live_status(struct admin *admin);
+enum exit_code identity_init(struct admin *admin);
+enum exit_code identity_show(struct admin *admin);
+
+/* ---- shared ---- */
+
+/* "kdc-admin: " and a line on stderr, in which control characters are made harmless. Returns `code`. */
+enum exit_code complain(enum exit_code code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Says what the store says, after `what` (e.g. "user alice was not added"). */
+enum exit_code complain_store(struct store *store, enum store_result result, const char *what);
+
+/* Ends the live session of a user, if kdcd runs. Tells people on stdout. `reason`: kdc/control.h. *ended may be
+ * NULL. */
+enum exit_code live_end(struct admin *admin, const char *user, const char *reason, json_int_t *ended);
+
+/* A new password: from the file that was named, from two equal entries on a terminal, or from the first line of
+ * standard input. In secret memory, NUL-terminated, by the protocol's rules. EXIT_DONE, or it has complained. */
+enum exit_code password_ask(struct admin *admin, const char *name, char **password);
+
+#endif

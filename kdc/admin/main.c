@@ -1,0 +1,183 @@
+/* kdc-admin: the operator's program. Finds the command in the table, checks what it was given, runs it. */
+#include "kdc/admin/command.h"
+#include "kdc/admin/output.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#define DEFAULT_CONFIG "/etc/kdc-chat/kdc.conf"
+#define WORDS_MAX 3
+
+const char *argp_program_version = "kdc-admin (kdc-chat) " KDC_CHAT_VERSION;
+
+struct parsing {
+    struct admin *admin;
+    const char *words[WORDS_MAX];
+    size_t count;
+};
+
+static const struct argp_option options[] = {
+    { "config", 'c', "FILE", 0, "kdcd's configuration (default: $KDC_CONF, else " DEFAULT_CONFIG ")", 0 },
+    { "json", 'j', NULL, 0, "Print JSON", 0 },
+    { "password-file", 'p', "FILE", 0, "user add, user passwd: take the password from this file's first line", 1 },
+    { "yes", 'y', NULL, 0, "user delete: don't ask", 1 },
+    { "fingerprint", 'f', NULL, 0, "identity show: print nothing but the fingerprint", 1 },
+    { 0 },
+};
+
+static error_t option_parse(int key, char *argument, struct argp_state *state)
+{
+    struct parsing *parsing = state->input;
+    struct admin *admin = parsing->admin;
+    switch (key) {
+    case 'c':
+        admin->config_path = argument;
+        return 0;
+    case 'j':
+        admin->json = true;
+        return 0;
+    case 'p':
+        admin->options |= OPTION_PASSWORD_FILE;
+        admin->password_file = argument;
+        return 0;
+    case 'y':
+        admin->options |= OPTION_YES;
+        return 0;
+    case 'f':
+        admin->options |= OPTION_FINGERPRINT;
+        return 0;
+    case ARGP_KEY_ARG:
+        if (parsing->count == WORDS_MAX)
+            argp_error(state, "too many arguments: %s", argument);
+        else
+            parsing->words[parsing->count++] = argument;
+        return 0;
+    case ARGP_KEY_NO_ARGS:
+        argp_error(state, "a command is missing");
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+/* The table of commands and that of exit codes, below the options. */
+static char *help_add(int key, const char *text, void *input)
+{
+    (void)input;
+    if (key != ARGP_KEY_HELP_EXTRA)
+        return (char *)(uintptr_t)text;
+    char *help = NULL;
+    size_t len = 0;
+    FILE *out = open_memstream(&help, &len);
+    if (out == NULL)
+        return NULL;
+    (void)fputs("Commands:\n", out);
+    for (const struct command *command = commands; command->name != NULL; command++) {
+        char usage[64];
+        (void)snprintf(usage, sizeof usage, "%s%s%s%s%s", command->group == NULL ? "" : command->group,
+                       command->group == NULL ? "" : " ", command->name, command->argument == NULL ? "" : " ",
+                       command->argument == NULL ? "" : command->argument);
+        (void)fprintf(out, "  %-20s %s\n", usage, command->doc);
+    }
+    (void)fputs("\nA new password is asked for on a terminal, and otherwise read from standard\ninput (first line).\n\n"
+                "Exit status: 0 done, 2 bad usage, 3 not found, 4 exists already, 5 the database\n"
+                "can't be reached, 6 kdcd isn't running, 7 a name, password or answer that isn't\n"
+                "accepted, 1 anything else.\n",
+                out);
+    (void)fclose(out);
+    return help;
+}
+
+static const struct argp argp = {
+    options,  option_parse, "COMMAND [NAME]", "Manage kdc-chat: its database, its accounts, its running kdcd.", NULL,
+    help_add, NULL
+};
+
+enum exit_code complain(enum exit_code code, const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    (void)fputs("kdc-admin: ", stderr);
+    text_print(stderr, text);
+    (void)fputc('\n', stderr);
+    return code;
+}
+
+enum exit_code complain_store(struct store *store, enum store_result result, const char *what)
+{
+    return complain(result == STORE_UNAVAILABLE ? EXIT_DATABASE
+                    : result == STORE_NOT_FOUND ? EXIT_NOT_FOUND
+                                                : EXIT_OTHER,
+                    "%s: %s", what, store_error(store));
+}
+
+/* The command that the words name. NULL: none; it has complained. */
+static const struct command *command_find(const struct parsing *parsing, struct admin *admin)
+{
+    const char *first = parsing->words[0];
+    const char *second = parsing->count > 1 ? parsing->words[1] : "";
+    bool group = false;
+    for (const struct command *command = commands; command->name != NULL; command++) {
+        bool found = command->group == NULL ? strcmp(first, command->name) == 0
+                                            : strcmp(first, command->group) == 0 && strcmp(second, command->name) == 0;
+        group = group || (command->group != NULL && strcmp(first, command->group) == 0);
+        if (!found)
+            continue;
+        size_t words = command->group == NULL ? 1 : 2;
+        size_t wanted = words + (command->argument == NULL ? 0 : 1);
+        if (parsing->count != wanted) {
+            (void)complain(EXIT_BAD_USAGE, "%s%s%s takes %s%s: see kdc-admin --help",
+                           command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ",
+                           command->name, command->argument == NULL ? "no argument" : "one argument: ",
+                           command->argument == NULL ? "" : command->argument);
+            return NULL;
+        }
+        if ((admin->options & ~command->options) != 0) {
+            (void)complain(
+                EXIT_BAD_USAGE, "%s%s%s doesn't take one of the options that it was given: see kdc-admin --help",
+                command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ", command->name);
+            return NULL;
+        }
+        admin->argument = command->argument == NULL ? NULL : parsing->words[words];
+        return command;
+    }
+    (void)complain(EXIT_BAD_USAGE, "there is no command '%s%s%s': see kdc-admin --help", first,
+                   group && second[0] != '\0' ? " " : "", group ? second : "");
+    return NULL;
+}
+
+int main(int argc, char **argv)
+{
+    struct admin admin = { .config_path = getenv("KDC_CONF") };
+    struct parsing parsing = { .admin = &admin };
+    char error[CONFIG_ERROR_MAX];
+    const struct rlimit no_core = { 0, 0 };
+
+    static char program[] = "kdc-admin";
+    if (argc > 0)
+        argv[0] = program; /* in front of every message, wherever it was started from */
+    (void)setrlimit(RLIMIT_CORE, &no_core);
+    (void)signal(SIGPIPE, SIG_IGN);
+    argp_err_exit_status = EXIT_BAD_USAGE;
+    if (admin.config_path == NULL || admin.config_path[0] == '\0')
+        admin.config_path = DEFAULT_CONFIG;
+    if (argp_parse(&argp, argc, argv, 0, NULL, &parsing) != 0)
+        return EXIT_OTHER;
+    const struct command *command = command_find(&parsing, &admin);
+    if (command == NULL)
+        return EXIT_BAD_USAGE;
+    if (config_load(admin.config_path, &admin.config, error) != 0)
+        return (int)complain(EXIT_OTHER, "%s", error);
+    enum exit_code code = command->run(&admin);
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
+        code = complain(EXIT_OTHER, "the output could not be written");
+    return (int)code;
+}

@@ -1,0 +1,366 @@
+#include "kdc/config.h"
+
+#include "kdc/settings.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ini.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/un.h>
+
+#define SETTINGS_MAX 64 /* more than the table has */
+
+struct loading {
+    const char *path;
+    struct config *config;
+    char *error;
+    FILE *file;
+    unsigned line;                /* of what is being read */
+    unsigned error_line;          /* of what error tells */
+    unsigned lines[SETTINGS_MAX]; /* where each setting was set; 0: it wasn't */
+};
+
+/* ---- one value ---- */
+
+/* What is wrong with a value: a phrase that follows "section.key ". NULL: nothing. */
+static const char *number_set(const struct setting *setting, const char *value, unsigned *out, char why[128])
+{
+    size_t len = strlen(value);
+    unsigned long number = ULONG_MAX;
+    if (len > 0 && len <= 10 && strspn(value, "0123456789") == len)
+        number = strtoul(value, NULL, 10);
+    if (number < setting->min || number > setting->max) {
+        (void)snprintf(why, 128, "must be a number from %u to %u", setting->min, setting->max);
+        return why;
+    }
+    *out = (unsigned)number;
+    return NULL;
+}
+
+static const char *choice_find(const struct setting *setting, const char *value, unsigned *out, char why[128])
+{
+    (void)snprintf(why, 128, "must be one of:");
+    for (unsigned i = 0; setting->choices[i] != NULL; i++) {
+        if (strcasecmp(value, setting->choices[i]) == 0) {
+            *out = i;
+            return NULL;
+        }
+        size_t used = strlen(why);
+        (void)snprintf(why + used, 128 - used, " %s", setting->choices[i]);
+    }
+    return why;
+}
+
+/* A group's or suite's number by its name; 0 when there is none. */
+static uint16_t group_number(const char *name)
+{
+    const struct dh_group *group = dh_group_by_name(name);
+    return group == NULL ? 0 : group->id;
+}
+
+static uint16_t suite_number(const char *name)
+{
+    const struct suite *suite = suite_by_name(name);
+    return suite == NULL ? 0 : suite->id;
+}
+
+/* A comma-separated list of names, each once. */
+static const char *list_set(const char *value, uint16_t (*number_of)(const char *), uint16_t *out, size_t max,
+                            size_t *count, char why[128])
+{
+    char copy[CONFIG_TEXT_MAX];
+    (void)snprintf(copy, sizeof copy, "%s", value);
+    *count = 0;
+    char *rest = copy;
+    for (char *item = strsep(&rest, ","); item != NULL; item = strsep(&rest, ",")) {
+        item += strspn(item, " \t");
+        item[strcspn(item, " \t")] = '\0';
+        uint16_t number = number_of(item);
+        if (number == 0) {
+            (void)snprintf(why, 128, "has '%.40s', which is none of those that there are", item);
+            return why;
+        }
+        for (size_t i = 0; i < *count; i++) {
+            if (out[i] == number) {
+                (void)snprintf(why, 128, "has %.40s twice", item);
+                return why;
+            }
+        }
+        if (*count == max)
+            return "has too many names";
+        out[(*count)++] = number;
+    }
+    return NULL;
+}
+
+static const char *text_set(const struct setting *setting, const char *folder, size_t folder_len, const char *value,
+                            char out[CONFIG_TEXT_MAX])
+{
+    bool path = setting->type == SETTING_PATH || setting->type == SETTING_SOCKET;
+    size_t len = strlen(value);
+    size_t before = path && len > 0 && value[0] != '/' ? folder_len : 0;
+    if (setting->required && len == 0)
+        return "may not be empty";
+    size_t room = setting->type == SETTING_SOCKET ? sizeof((struct sockaddr_un *)NULL)->sun_path : CONFIG_TEXT_MAX;
+    if (before + len >= room)
+        return setting->type == SETTING_SOCKET ? "is too long for the path of a socket (107 bytes with its folder)"
+                                               : "is too long (255 bytes with its folder)";
+    char copy[CONFIG_TEXT_MAX];
+    memcpy(copy, folder, before);
+    memcpy(copy + before, value, len + 1);
+    if (setting->type == SETTING_ADDRESS) {
+        struct in6_addr address;
+        if (inet_pton(AF_INET, copy, &address) != 1 && inet_pton(AF_INET6, copy, &address) != 1)
+            return "must be a numeric IPv4 or IPv6 address";
+    }
+    memcpy(out, copy, before + len + 1);
+    return NULL;
+}
+
+/* Puts `value` where `setting` says. NULL, or what is wrong with it. `path`: of the file, for relative paths. */
+static const char *value_set(struct config *config, const struct setting *setting, const char *path, const char *value,
+                             char why[128])
+{
+    unsigned char *at = (unsigned char *)config + setting->offset;
+    const char *slash = strrchr(path, '/');
+    size_t folder_len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
+    const char *wrong = NULL;
+    unsigned number = 0;
+
+    switch (setting->type) {
+    case SETTING_TEXT:
+    case SETTING_PATH:
+    case SETTING_SOCKET:
+    case SETTING_ADDRESS:
+        return text_set(setting, path, folder_len, value, (char *)at);
+    case SETTING_NUMBER:
+        wrong = number_set(setting, value, &number, why);
+        break;
+    case SETTING_GROUPS:
+        return list_set(value, group_number, config->handshake.groups, DH_GROUP_COUNT, &config->handshake.group_count,
+                        why);
+    case SETTING_SUITES:
+        return list_set(value, suite_number, config->handshake.suites, SUITE_COUNT, &config->handshake.suite_count,
+                        why);
+    case SETTING_SUITE:
+        if (suite_number(value) == 0)
+            return "must be one of: 3des-cbc-hmac-sha512 chacha20-poly1305 aes-256-gcm";
+        *(uint16_t *)(void *)at = suite_number(value);
+        return NULL;
+    case SETTING_REGISTRATION:
+    case SETTING_LOG_FORMAT:
+    case SETTING_LOG_LEVEL:
+        wrong = choice_find(setting, value, &number, why);
+        break;
+    }
+    if (wrong != NULL)
+        return wrong;
+    if (setting->type == SETTING_REGISTRATION)
+        *(enum config_registration *)(void *)at = (enum config_registration)number;
+    else if (setting->type == SETTING_LOG_FORMAT)
+        *(enum config_log_format *)(void *)at = (enum config_log_format)number;
+    else
+        *(unsigned *)(void *)at = number;
+    return NULL;
+}
+
+/* ---- the file ---- */
+
+/* One line for inih. Counts the lines, and takes away blanks in front, which inih would take for a line continued. */
+static char *line_read(char *line, int room, void *stream)
+{
+    struct loading *loading = stream;
+    if (fgets(line, room, loading->file) == NULL)
+        return NULL;
+    loading->line++;
+    size_t len = strlen(line);
+    if (len == (size_t)room - 1 && line[len - 1] != '\n' && loading->error[0] == '\0')
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: the line is too long", loading->path, loading->line);
+    size_t blank = strspn(line, " \t");
+    memmove(line, line + blank, len - blank + 1);
+    return loading->error[0] == '\0' ? line : NULL;
+}
+
+static int setting_read(void *user, const char *section, const char *key, const char *value)
+{
+    struct loading *loading = user;
+    char why[128];
+    if (loading->error[0] != '\0')
+        return 0;
+    loading->error_line = loading->line;
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings[i];
+        if (strcmp(section, setting->section) != 0 || strcmp(key, setting->key) != 0)
+            continue;
+        const char *wrong = value_set(loading->config, setting, loading->path, value, why);
+        if (loading->lines[i] != 0)
+            (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: %s.%s is set twice (first in line %u)",
+                           loading->path, loading->line, section, key, loading->lines[i]);
+        else if (wrong != NULL)
+            (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: %s.%s %s, not '%.80s'", loading->path,
+                           loading->line, section, key, wrong, value);
+        loading->lines[i] = loading->line;
+        return loading->error[0] == '\0';
+    }
+    bool known = false;
+    for (size_t i = 0; i < setting_sections_count; i++)
+        known = known || strcmp(section, setting_sections[i].name) == 0;
+    (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: there is no %s '%.80s'%s%.80s%s", loading->path,
+                   loading->line, known ? "key" : "section", known ? key : section, known ? " in section [" : "",
+                   known ? section : "", known ? "]" : "");
+    return 0;
+}
+
+/* The line that set this key; 0: none did. */
+static unsigned line_of(const struct loading *loading, const char *section, const char *key)
+{
+    for (size_t i = 0; i < settings_count; i++) {
+        if (strcmp(section, settings[i].section) == 0 && strcmp(key, settings[i].key) == 0)
+            return loading->lines[i];
+    }
+    return 0;
+}
+
+/* Values that are each right and don't go together. */
+static int contradictions_check(struct loading *loading)
+{
+    struct config *config = loading->config;
+    unsigned host = line_of(loading, "database", "host");
+    unsigned socket = line_of(loading, "database", "socket");
+    unsigned tls_ca = line_of(loading, "database", "tls_ca");
+    bool tcp = config->db_host[0] != '\0';
+
+    if (tcp && socket != 0 && config->db_socket[0] != '\0') {
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX,
+                       "%s:%u: database.socket and database.host (line %u) are both set: leave one of them out",
+                       loading->path, socket, host);
+    } else if (!tcp && config->db_socket[0] == '\0') {
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX,
+                       "%s:%u: database.socket and database.host are both empty: set one of them", loading->path,
+                       socket != 0 ? socket : host);
+    } else if (!tcp && config->db_tls_ca[0] != '\0') {
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX,
+                       "%s:%u: database.tls_ca is for TCP: set database.host too, or leave it out", loading->path,
+                       tls_ca);
+    } else if (config->login_deadline < config->handshake_deadline) {
+        unsigned login = line_of(loading, "limits", "login_deadline");
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX,
+                       "%s:%u: limits.login_deadline (%u) is before limits.handshake_deadline (%u)", loading->path,
+                       login != 0 ? login : line_of(loading, "limits", "handshake_deadline"), config->login_deadline,
+                       config->handshake_deadline);
+    }
+    if (tcp)
+        config->db_socket[0] = '\0';
+    return loading->error[0] == '\0' ? 0 : -1;
+}
+
+int config_load(const char *path, struct config *config, char error[CONFIG_ERROR_MAX])
+{
+    struct loading loading = { .path = path, .config = config, .error = error };
+    char why[128];
+    _Static_assert(CONFIG_ERROR_MAX >= 512, "a sentence with a path needs room");
+
+    memset(config, 0, sizeof *config);
+    error[0] = '\0';
+    for (size_t i = 0; i < settings_count; i++) {
+        if (value_set(config, &settings[i], "", settings[i].initial, why) != NULL) {
+            (void)snprintf(error, CONFIG_ERROR_MAX, "the default of %s.%s is wrong", settings[i].section,
+                           settings[i].key);
+            return -1;
+        }
+    }
+    loading.file = fopen(path, "re");
+    if (loading.file == NULL) {
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%s: can't be read: %s", path, strerror(errno));
+        return -1;
+    }
+    int first_error = ini_parse_stream(line_read, &loading, setting_read, &loading);
+    if (error[0] == '\0' && ferror(loading.file))
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%s: can't be read: %s", path, strerror(errno));
+    else if (first_error > 0 && (error[0] == '\0' || (unsigned)first_error < loading.error_line))
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%s:%d: neither a [section] nor key = value", path, first_error);
+    else if (error[0] == '\0' && first_error < 0)
+        (void)snprintf(error, CONFIG_ERROR_MAX, "%s: memory is out", path);
+    (void)fclose(loading.file);
+    if (error[0] != '\0')
+        return -1;
+    return contradictions_check(&loading);
+}
+
+/* ---- comparing, printing ---- */
+
+static size_t value_len(const struct setting *setting)
+{
+    switch (setting->type) {
+    case SETTING_TEXT:
+    case SETTING_PATH:
+    case SETTING_SOCKET:
+    case SETTING_ADDRESS:
+        return CONFIG_TEXT_MAX;
+    case SETTING_GROUPS:
+    case SETTING_SUITES:
+        return sizeof(struct handshake_policy);
+    case SETTING_SUITE:
+        return sizeof(uint16_t);
+    case SETTING_NUMBER:
+    case SETTING_REGISTRATION:
+    case SETTING_LOG_FORMAT:
+    case SETTING_LOG_LEVEL:
+        break;
+    }
+    return sizeof(unsigned);
+}
+
+const char *config_not_reloadable(const struct config *now, const struct config *next)
+{
+    static _Thread_local char name[64];
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting *setting = &settings[i];
+        const char *a = (const char *)now + setting->offset;
+        const char *b = (const char *)next + setting->offset;
+        bool text = value_len(setting) == CONFIG_TEXT_MAX;
+        if (setting->reloadable || (text ? strcmp(a, b) : memcmp(a, b, value_len(setting))) == 0)
+            continue;
+        (void)snprintf(name, sizeof name, "%s.%s", setting->section, setting->key);
+        return name;
+    }
+    return NULL;
+}
+
+static void comment_print(FILE *out, const char *doc)
+{
+    while (*doc != '\0') {
+        size_t len = strcspn(doc, "\n");
+        (void)fprintf(out, "# %.*s\n", (int)len, doc);
+        doc += len + (doc[len] == '\n');
+    }
+}
+
+void config_print_sample(FILE *out)
+{
+    comment_print(
+        out, "kdc.conf: every key of kdcd's configuration with its default. Lines that begin with # are comments.\n"
+             "Relative paths are taken from this file's folder. Keys marked (restart) take effect when kdcd starts\n"
+             "again, the others on SIGHUP too.");
+    for (size_t s = 0; s < setting_sections_count; s++) {
+        const struct setting_section *section = &setting_sections[s];
+        (void)fprintf(out, "\n[%s]\n", section->name);
+        comment_print(out, section->doc);
+        for (size_t i = 0; i < settings_count; i++) {
+            const struct setting *setting = &settings[i];
+            if (strcmp(setting->section, section->name) != 0)
+                continue;
+            (void)fputc('\n', out);
+            comment_print(out, setting->doc);
+            const char *restart = setting->reloadable ? "" : " (restart)";
+            if (setting->type == SETTING_NUMBER)
+                (void)fprintf(out, "# From %u to %u.%s\n", setting->min, setting->max, restart);
+            else if (!setting->reloadable)
+                (void)fprintf(out, "#%s\n", restart);
+            (void)fprintf(out, "#%s =%s%s\n", setting->key, setting->initial[0] == '\0' ? "" : " ", setting->initial);
+        }
+    }
+}

@@ -1,0 +1,81 @@
+/*
+ * config.h: kdcd's configuration, read from an INI file (inih) by one table that holds each key's section, name, type,
+ * bounds, default and documentation; the commented sample is printed from the same table.
+ *
+ * A struct config is plain data, filled once by config_load and read-only afterwards; `SIGHUP` loads a new one, and
+ * config_reloadable tells what may differ.
+ */
+#ifndef KDC_CONFIG_H
+#define KDC_CONFIG_H
+
+#include "wire/handshake.h"
+
+#include <stdio.h>
+
+#define CONFIG_TEXT_MAX 256
+#define CONFIG_ERROR_MAX 512
+
+enum config_registration { REGISTRATION_OPEN, REGISTRATION_CLOSED };
+enum config_log_format { LOG_FORMAT_LINES, LOG_FORMAT_JSON };
+
+struct config {
+    /* [listen] */
+    char address[CONFIG_TEXT_MAX]; /* numeric IPv4 or IPv6 */
+    unsigned port;                 /* 0: the kernel chooses; the log tells */
+    unsigned backlog;
+    /* [identity] */
+    char identity_file[CONFIG_TEXT_MAX]; /* Ed25519 seed in hexadecimal, mode 0600; made at first start */
+    /* [database] */
+    char db_socket[CONFIG_TEXT_MAX]; /* UNIX socket; or: */
+    char db_host[CONFIG_TEXT_MAX];
+    unsigned db_port;
+    char db_name[CONFIG_TEXT_MAX];
+    char db_user[CONFIG_TEXT_MAX];
+    char db_password_file[CONFIG_TEXT_MAX]; /* empty: no password (socket authentication) */
+    char db_tls_ca[CONFIG_TEXT_MAX];        /* for TCP */
+    unsigned db_connect_timeout;            /* seconds */
+    unsigned db_read_timeout;               /* seconds */
+    /* [admin]: for kdc-admin only */
+    char admin_user[CONFIG_TEXT_MAX];
+    char admin_password_file[CONFIG_TEXT_MAX];
+    /* [control] */
+    char control_socket[CONFIG_TEXT_MAX];
+    /* [threads] */
+    unsigned reactors; /* 0: as many as cores */
+    unsigned workers;  /* 0: as many as cores */
+    /* [policy] */
+    struct handshake_policy handshake; /* groups, suites: comma-separated names in order of preference */
+    uint16_t conversation_suite;
+    unsigned bcrypt_cost;
+    enum config_registration registration;
+    unsigned login_tries;
+    unsigned rekey_messages;
+    unsigned rekey_seconds;
+    /* [limits] */
+    unsigned handshake_deadline; /* seconds from accept */
+    unsigned login_deadline;     /* seconds from accept */
+    unsigned ping_seconds;
+    unsigned connections_max; /* open connections; more get alert busy */
+    unsigned connections_before_login_max;
+    unsigned connections_per_source_max; /* before login, per IPv4 address or IPv6 /64 */
+    unsigned queue_max;                  /* jobs that wait for a worker; more get busy */
+    unsigned conversations_max;          /* of one session */
+    unsigned output_max;                 /* bytes waiting for one connection; past it: slow_reader */
+    unsigned drain_seconds;              /* SIGTERM: time to send what is queued */
+    /* [log] */
+    enum config_log_format log_format;
+    unsigned log_level; /* enum log_level */
+};
+
+/* Defaults, then `path`. 0; -1 with `error` a sentence that names file, line and key. Relative paths inside are taken
+ * as relative to the configuration file's folder. Also refuses values that contradict each other. */
+int config_load(const char *path, struct config *config, char error[CONFIG_ERROR_MAX])
+    __attribute__((warn_unused_result));
+/* The first key that differs and can't be reloaded ("listen.port"; lent until this thread's next call), or NULL when
+ * `next` may take over. [policy], [limits] and [log] can be reloaded; [admin] concerns only kdc-admin; the rest takes a
+ * restart. */
+const char *config_not_reloadable(const struct config *now, const struct config *next);
+/* Every key with its documentation and default, as a commented kdc.conf. */
+void config_print_sample(FILE *out);
+
+#endif

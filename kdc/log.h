@@ -1,0 +1,35 @@
+/*
+ * log.h: kdcd's log: one line an event, on stderr, as text or as JSON. Never a secret, never a raw byte from the network:
+ * values are escaped.
+ *
+ *   2026-11-20T09:00:00.123Z info ready to accept connections on 127.0.0.1:19268
+ *   2026-11-20T09:00:07.400Z info logged in user=alice session=4711 source=127.0.0.1:50112 reactor=0
+ *   {"time":"2026-11-20T09:00:07.400Z","level":"info","event":"logged in","user":"alice","session":4711,…}
+ *
+ * Thread: any. One write(2) a line. The level and format are set at start and at reload.
+ */
+#ifndef KDC_LOG_H
+#define KDC_LOG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+
+struct log_field {
+    const char *key; /* NULL ends a list */
+    const char *text; /* a string, or NULL: then number */
+    uint64_t number;
+};
+
+void log_set(enum log_level level, bool json);
+bool log_wants(enum log_level level);
+/* `event` is a constant phrase without values; the values go into fields. */
+void log_event(enum log_level level, const char *event, const struct log_field *fields);
+
+#define LOG_TEXT(k, v) {.key = (k), .text = (v)}
+#define LOG_NUMBER(k, v) {.key = (k), .number = (uint64_t)(v)}
+/* log_line(LOG_INFO, "logged in", LOG_TEXT("user", name), LOG_NUMBER("session", id)) */
+#define log_line(level, event, ...) log_event((level), (event), (const struct log_field[]){__VA_ARGS__, {.key = (void *)0}})
+
+#endif

@@ -1,0 +1,84 @@
+/*
+ * store.h: the database, as kdcd and kdc-admin see it: one connection, stored procedures called by prepared statements,
+ * and nothing else. Only store*.c and schema*.c (for kdc-admin) know MariaDB Connector/C.
+ *
+ * Results keep "you are wrong" apart from "we failed": STORE_UNAVAILABLE means that the database can't be asked now
+ * (not connected, lost, timed out); the caller answers *temporarily unavailable* and the store connects again at a
+ * later call, with a backoff (a call within the backoff fails at once, without waiting).
+ *
+ * Thread: a store belongs to one thread (each worker has its own), from its first call to store_free, which also ends
+ * the connector's use of that thread; the connector needs no other preparation of threads. Every call may block up to
+ * the configured timeouts: never call it from a reactor.
+ */
+#ifndef KDC_STORE_H
+#define KDC_STORE_H
+
+#include "crypto/password.h"
+#include "kdc/config.h"
+#include "wire/protocol.h"
+
+enum store_result {
+    STORE_OK = 0,
+    STORE_NOT_FOUND = 1,
+    STORE_EXISTS = 2,
+    STORE_UNAVAILABLE = -1, /* can't be asked now */
+    STORE_BROKEN = -2,      /* answered, but with what we can't use: wrong schema, refused right; store_error tells */
+};
+
+enum user_state { USER_PENDING = 0, USER_ACTIVE = 1, USER_LOCKED = 2, USER_DISABLED = 3 };
+
+struct store_user {
+    uint64_t id;
+    struct name name;
+    char hash[PASSWORD_HASH_LEN]; /* empty in lists */
+    enum user_state state;
+    uint64_t created; /* milliseconds since 1970 UTC; 0: never */
+    uint64_t last_login;
+};
+
+struct store;
+
+/* A store for that account of the configuration. Doesn't connect yet. NULL when memory is out. */
+enum store_account { STORE_ACCOUNT_KDC, STORE_ACCOUNT_ADMIN };
+struct store *store_new(const struct config *config, enum store_account account) __attribute__((warn_unused_result));
+void store_free(struct store **store);
+
+/* Connects if it isn't connected and the backoff is over. STORE_OK, STORE_UNAVAILABLE or STORE_BROKEN. */
+enum store_result store_connect(struct store *store) __attribute__((warn_unused_result));
+/* A sentence about the last failure, lent; never a secret. */
+const char *store_error(const struct store *store);
+
+/* Accounts. `user` is filled on STORE_OK; the caller wipes its hash. */
+enum store_result store_user_find(struct store *store, const struct name *name, struct store_user *user)
+    __attribute__((warn_unused_result));
+/* STORE_EXISTS when the name is taken. */
+enum store_result store_user_add(struct store *store, const struct name *name, const char *hash, enum user_state state,
+                                 uint64_t *id) __attribute__((warn_unused_result));
+enum store_result store_user_set_hash(struct store *store, uint64_t id, const char *hash)
+    __attribute__((warn_unused_result));
+/* A login that went well: last_login = now. */
+enum store_result store_user_logged_in(struct store *store, uint64_t id) __attribute__((warn_unused_result));
+
+/* Records that a key is issued for the conversation of these two (made when it is their first): the next epoch's
+ * number, the time. The order of the two doesn't matter. Durable before it returns: only then may the key go out. */
+struct store_epoch {
+    uint64_t conversation;
+    uint32_t epoch;
+};
+enum store_result store_epoch_issue(struct store *store, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
+    __attribute__((warn_unused_result));
+
+/* The audit log. `event` e.g. "login", "login refused", "register", "key issued"; user and detail may be empty; never a
+ * secret. */
+enum store_result store_audit(struct store *store, const char *event, const char *user, const char *source,
+                              const char *detail) __attribute__((warn_unused_result));
+
+/* ---- for kdc-admin (STORE_ACCOUNT_ADMIN) ---- */
+enum store_result store_user_set_state(struct store *store, const struct name *name, enum user_state state)
+    __attribute__((warn_unused_result));
+enum store_result store_user_delete(struct store *store, const struct name *name) __attribute__((warn_unused_result));
+/* Users behind `after` (NULL: from the first) in the order of their names, at most `max`; *count tells how many. */
+enum store_result store_user_list(struct store *store, const struct name *after, struct store_user *users, size_t max,
+                                  size_t *count) __attribute__((warn_unused_result));
+
+#endif

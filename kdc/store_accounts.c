@@ -1,0 +1,124 @@
+#include "crypto/secret.h"
+#include "kdc/store_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define STATE_LEN_MAX 16
+
+static const char *const state_words[] = {
+    [USER_PENDING] = "pending", [USER_ACTIVE] = "active", [USER_LOCKED] = "locked", [USER_DISABLED] = "disabled"
+};
+#define STATE_COUNT (sizeof state_words / sizeof state_words[0])
+
+/* A row of kdc_user_find or admin_user_list, and where the users go. */
+struct reading {
+    struct store_user user;
+    char state[STATE_LEN_MAX];
+    bool bad_state;
+    struct store_user *users;
+    size_t max;
+    size_t count;
+};
+
+static void user_read(void *context)
+{
+    struct reading *reading = context;
+    size_t state = 0;
+    while (state < STATE_COUNT && strcmp(reading->state, state_words[state]) != 0)
+        state++;
+    if (state == STATE_COUNT) {
+        reading->bad_state = true;
+        return;
+    }
+    reading->user.state = (enum user_state)state;
+    if (reading->count < reading->max)
+        reading->users[reading->count++] = reading->user;
+}
+
+static enum store_result users_call(struct store *store, enum statement statement, const struct store_in *in,
+                                    size_t in_count, struct reading *reading)
+{
+    const struct store_out out[] = {
+        { .number = &reading->user.id },
+        { .text = reading->user.name.text, .size = sizeof reading->user.name.text },
+        { .text = reading->user.hash, .size = sizeof reading->user.hash },
+        { .text = reading->state, .size = sizeof reading->state },
+        { .number = &reading->user.created },
+        { .number = &reading->user.last_login },
+    };
+    enum store_result result =
+        store_call(store, statement, in, in_count, out, sizeof out / sizeof out[0], user_read, reading, NULL);
+    secret_wipe(reading->user.hash, sizeof reading->user.hash);
+    if (result == STORE_OK && reading->bad_state) {
+        (void)snprintf(store->error, sizeof store->error, "the database has a user with the unknown state '%.15s'",
+                       reading->state);
+        return STORE_BROKEN;
+    }
+    return result;
+}
+
+enum store_result store_user_find(struct store *store, const struct name *name, struct store_user *user)
+{
+    const struct store_in in[] = { { .text = name->text } };
+    struct reading reading = { .users = user, .max = 1 };
+    enum store_result result = users_call(store, STATEMENT_USER_FIND, in, 1, &reading);
+    if (result == STORE_OK && reading.count == 0)
+        return STORE_NOT_FOUND;
+    return result;
+}
+
+enum store_result store_user_list(struct store *store, const struct name *after, struct store_user *users, size_t max,
+                                  size_t *count)
+{
+    const struct store_in in[] = { { .text = after == NULL ? "" : after->text }, { .number = max } };
+    struct reading reading = { .users = users, .max = max };
+    enum store_result result = users_call(store, STATEMENT_USER_LIST, in, 2, &reading);
+    *count = reading.count;
+    return result;
+}
+
+enum store_result store_user_add(struct store *store, const struct name *name, const char *hash, enum user_state state,
+                                 uint64_t *id)
+{
+    const struct store_in in[] = { { .text = name->text }, { .text = hash }, { .text = state_words[state] } };
+    const struct store_out out[] = { { .number = id } };
+    size_t rows = 0;
+    *id = 0;
+    enum store_result result = store_call(store, STATEMENT_USER_ADD, in, 3, out, 1, NULL, NULL, &rows);
+    return result == STORE_OK && *id == 0 ? STORE_EXISTS : result;
+}
+
+/* For procedures that answer whether there was such a user. */
+static enum store_result found_call(struct store *store, enum statement statement, const struct store_in *in,
+                                    size_t in_count)
+{
+    uint64_t found = 0;
+    const struct store_out out[] = { { .number = &found } };
+    enum store_result result = store_call(store, statement, in, in_count, out, 1, NULL, NULL, NULL);
+    return result == STORE_OK && found == 0 ? STORE_NOT_FOUND : result;
+}
+
+enum store_result store_user_set_hash(struct store *store, uint64_t id, const char *hash)
+{
+    const struct store_in in[] = { { .number = id }, { .text = hash } };
+    return found_call(store, STATEMENT_USER_SET_HASH, in, 2);
+}
+
+enum store_result store_user_logged_in(struct store *store, uint64_t id)
+{
+    const struct store_in in[] = { { .number = id } };
+    return found_call(store, STATEMENT_USER_LOGGED_IN, in, 1);
+}
+
+enum store_result store_user_set_state(struct store *store, const struct name *name, enum user_state state)
+{
+    const struct store_in in[] = { { .text = name->text }, { .text = state_words[state] } };
+    return found_call(store, STATEMENT_USER_SET_STATE, in, 2);
+}
+
+enum store_result store_user_delete(struct store *store, const struct name *name)
+{
+    const struct store_in in[] = { { .text = name->text } };
+    return found_call(store, STATEMENT_USER_DELETE, in, 1);
+}

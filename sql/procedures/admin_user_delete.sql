@@ -1,0 +1,26 @@
+-- Deletes an account and what is known of its conversations. The audit log stays.
+
+DELIMITER //
+
+DROP PROCEDURE IF EXISTS admin_user_delete//
+
+CREATE PROCEDURE admin_user_delete(IN p_name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin)
+    SQL SECURITY DEFINER
+BEGIN
+    DECLARE v_id BIGINT UNSIGNED;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+
+    START TRANSACTION;
+    SET v_id = (SELECT id FROM users WHERE name = p_name FOR UPDATE);
+    DELETE FROM conversations WHERE user_a = v_id;
+    DELETE FROM conversations WHERE user_b = v_id;
+    DELETE FROM users WHERE id = v_id;
+    COMMIT;
+    SELECT v_id IS NOT NULL AS found;
+END//
+
+DELIMITER ;

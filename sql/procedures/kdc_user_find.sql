@@ -1,0 +1,19 @@
+-- An account by its canonical name: one row or none. Times in milliseconds since 1970 UTC, 0: never.
+-- An operator may put another procedure in this one's place that reads another application's users: with these columns,
+-- numbers that never change, and states 'pending', 'active', 'locked' or 'disabled'.
+
+DELIMITER //
+
+DROP PROCEDURE IF EXISTS kdc_user_find//
+
+CREATE PROCEDURE kdc_user_find(IN p_name VARCHAR(32) CHARACTER SET ascii COLLATE ascii_bin)
+    SQL SECURITY DEFINER
+BEGIN
+    SELECT id, name, hash, state,
+           TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', created) DIV 1000 AS created,
+           IFNULL(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', last_login) DIV 1000, 0) AS last_login
+      FROM users
+     WHERE name = p_name;
+END//
+
+DELIMITER ;

@@ -1,0 +1,160 @@
+/*
+ * store_probe: the store, driven by a test through standard input, one command a line and one answer a line. An answer
+ * is the result's name, what came, and after " | " the store's words when it failed.
+ *
+ *   store_probe CONFIG
+ *     connect | find NAME | add NAME HASH | hash ID HASH | login ID | issue A B | audit EVENT USER SOURCE DETAIL
+ *   store_probe CONFIG race THREADS ROUNDS A B
+ *     each thread, with a store of its own, issues ROUNDS epochs for A and B (odd threads: for B and A) and prints
+ *     them.
+ */
+#include "kdc/store.h"
+#include "wire/name.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct config config;
+
+static const char *result_name(enum store_result result)
+{
+    switch (result) {
+    case STORE_OK:
+        return "ok";
+    case STORE_NOT_FOUND:
+        return "not_found";
+    case STORE_EXISTS:
+        return "exists";
+    case STORE_UNAVAILABLE:
+        return "unavailable";
+    case STORE_BROKEN:
+        break;
+    }
+    return "broken";
+}
+
+static void name_take(const char *text, struct name *name)
+{
+    if (name_from_string(text, name) != 0) {
+        (void)fprintf(stderr, "store_probe: '%s' is no name\n", text);
+        exit(2);
+    }
+}
+
+static void command_run(struct store *store, char **word)
+{
+    enum store_result result = STORE_BROKEN;
+    char answer[256] = "";
+    struct name name;
+    if (strcmp(word[0], "connect") == 0) {
+        result = store_connect(store);
+    } else if (strcmp(word[0], "find") == 0) {
+        struct store_user user;
+        name_take(word[1], &name);
+        result = store_user_find(store, &name, &user);
+        if (result == STORE_OK)
+            (void)snprintf(answer, sizeof answer, " %" PRIu64 " %s %s %d %" PRIu64 " %" PRIu64, user.id, user.name.text,
+                           user.hash, (int)user.state, user.created, user.last_login);
+    } else if (strcmp(word[0], "add") == 0) {
+        uint64_t id = 0;
+        name_take(word[1], &name);
+        result = store_user_add(store, &name, word[2], USER_ACTIVE, &id);
+        (void)snprintf(answer, sizeof answer, " %" PRIu64, id);
+    } else if (strcmp(word[0], "hash") == 0) {
+        result = store_user_set_hash(store, strtoull(word[1], NULL, 10), word[2]);
+    } else if (strcmp(word[0], "login") == 0) {
+        result = store_user_logged_in(store, strtoull(word[1], NULL, 10));
+    } else if (strcmp(word[0], "issue") == 0) {
+        struct store_epoch epoch = { 0 };
+        result = store_epoch_issue(store, strtoull(word[1], NULL, 10), strtoull(word[2], NULL, 10), &epoch);
+        (void)snprintf(answer, sizeof answer, " %" PRIu64 " %" PRIu32, epoch.conversation, epoch.epoch);
+    } else if (strcmp(word[0], "audit") == 0) {
+        result = store_audit(store, word[1], word[2], word[3], word[4]);
+    } else {
+        (void)fprintf(stderr, "store_probe: no command '%s'\n", word[0]);
+        exit(2);
+    }
+    (void)printf("%s%s%s%s\n", result_name(result), answer, result < 0 ? " | " : "",
+                 result < 0 ? store_error(store) : "");
+    (void)fflush(stdout);
+}
+
+static int commands_run(void)
+{
+    char line[2048];
+    struct store *store = store_new(&config, STORE_ACCOUNT_KDC);
+    if (store == NULL)
+        return 1;
+    while (fgets(line, sizeof line, stdin) != NULL) {
+        char *words[5] = { "", "", "", "", "" };
+        char *rest = line;
+        line[strcspn(line, "\n")] = '\0';
+        for (size_t i = 0; i < 5 && rest != NULL; i++)
+            words[i] = strsep(&rest, "\t");
+        command_run(store, words);
+    }
+    store_free(&store);
+    return 0;
+}
+
+struct racer {
+    pthread_t thread;
+    unsigned rounds;
+    uint64_t a;
+    uint64_t b;
+    pthread_barrier_t *start;
+};
+
+static void *race_run(void *context)
+{
+    struct racer *racer = context;
+    struct store *store = store_new(&config, STORE_ACCOUNT_KDC);
+    enum store_result result = store == NULL ? STORE_BROKEN : store_connect(store);
+    (void)pthread_barrier_wait(racer->start);
+    for (unsigned i = 0; i < racer->rounds && result == STORE_OK; i++) {
+        struct store_epoch epoch;
+        result = store_epoch_issue(store, racer->a, racer->b, &epoch);
+        if (result == STORE_OK)
+            (void)printf("%" PRIu64 " %" PRIu32 "\n", epoch.conversation, epoch.epoch);
+    }
+    if (result != STORE_OK)
+        (void)printf("%s: %s\n", result_name(result), store == NULL ? "" : store_error(store));
+    store_free(&store);
+    return NULL;
+}
+
+#define RACERS_MAX 32
+
+static int race(unsigned threads, unsigned rounds, uint64_t a, uint64_t b)
+{
+    struct racer racers[RACERS_MAX];
+    pthread_barrier_t start;
+    if (threads == 0 || threads > RACERS_MAX || pthread_barrier_init(&start, NULL, threads) != 0)
+        return 2;
+    for (unsigned i = 0; i < threads; i++) {
+        racers[i] =
+            (struct racer){ .rounds = rounds, .a = i % 2 == 0 ? a : b, .b = i % 2 == 0 ? b : a, .start = &start };
+        if (pthread_create(&racers[i].thread, NULL, race_run, &racers[i]) != 0)
+            return 2;
+    }
+    for (unsigned i = 0; i < threads; i++)
+        (void)pthread_join(racers[i].thread, NULL);
+    (void)pthread_barrier_destroy(&start);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    char error[CONFIG_ERROR_MAX];
+    if ((argc != 2 && argc != 7) || config_load(argv[1], &config, error) != 0) {
+        (void)fprintf(stderr, "store_probe: %s\n", argc < 2 ? "which configuration?" : error);
+        return 2;
+    }
+    if (argc == 2)
+        return commands_run();
+    return race((unsigned)strtoul(argv[3], NULL, 10), (unsigned)strtoul(argv[4], NULL, 10), strtoull(argv[5], NULL, 10),
+                strtoull(argv[6], NULL, 10));
+}

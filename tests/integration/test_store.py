@@ -1,0 +1,373 @@
+"""The store against a real MariaDB: what its account may do, calls at once, and trouble with the database."""
+import concurrent.futures
+import re
+import signal
+import time
+
+import pymysql
+import pytest
+
+from support.kdcd import Database, write_config
+from support.probe import Probe, race
+from support.programs import SLOWER, wait_until
+
+OWN_PROCEDURES = {
+    "kdc_schema_version": (), "kdc_user_find": ("alice",), "kdc_user_add": ("alice", "hash", "active"),
+    "kdc_user_set_hash": (1, "hash"), "kdc_user_logged_in": (1,), "kdc_epoch_issue": (1, 2),
+    "kdc_audit": ("event", "user", "source", "detail"),
+}
+ADMIN_PROCEDURES = {"admin_user_list": ("", 10), "admin_user_set_state": ("alice", "locked"),
+                    "admin_user_delete": ("alice",)}
+REFUSED = {1044, 1045, 1142, 1143, 1227, 1370, 1410}  # the server's numbers for "you have no right"
+
+
+@pytest.fixture
+def probe(folder):
+    started = []
+
+    def make(database, **keys):
+        config = folder / f"probe-{len(started)}.conf"
+        sections = database.sections()
+        sections["database"].update(keys)
+        write_config(config, sections)
+        started.append(Probe(config, folder))
+        return started[-1]
+    yield make
+    for one in started:
+        one.end()
+
+
+def call(connection, procedure, arguments):
+    with connection.cursor() as cursor:
+        cursor.callproc(procedure, arguments)
+        return cursor.fetchall()
+
+
+# --- Rights ------------------------------------------------------------------------------------------------------
+
+
+def test_kdcds_account_may_execute_its_procedures(database):
+    with database.connect() as connection:
+        for procedure, arguments in OWN_PROCEDURES.items():
+            call(connection, procedure, arguments)
+    assert database.query("SELECT name FROM users") == (("alice",),)
+    assert database.query("SELECT event, user, source, detail FROM audit") == (("event", "user", "source", "detail"),)
+
+
+def test_kdcds_account_has_these_grants_and_no_others(database):
+    grants = [row[0] for row in database.query(f"SHOW GRANTS FOR `{database.user}`@localhost")]
+    usage = [grant for grant in grants if grant.startswith("GRANT USAGE ON *.* ")]
+    executes = {re.match(r"GRANT EXECUTE ON PROCEDURE `\w+`\.`(\w+)` TO", grant)[1] for grant in grants
+                if grant not in usage}
+    assert len(usage) == 1 and executes == set(OWN_PROCEDURES)
+
+
+@pytest.mark.parametrize("sql", [
+    "SELECT * FROM users", "SELECT name FROM users", "SELECT * FROM conversations",
+    "SELECT * FROM conversation_members",
+    "SELECT * FROM audit", "SELECT * FROM schema_migrations", "SELECT user FROM mysql.user",
+    "INSERT INTO users (name, hash, state, created) VALUES ('eve', 'x', 'active', NOW())",
+    "INSERT INTO audit (time, event, user, source, detail) VALUES (NOW(), 'e', 'u', 's', 'd')",
+    "UPDATE users SET hash = 'x'", "UPDATE conversations SET epoch = 0", "DELETE FROM users", "DELETE FROM audit",
+    "TRUNCATE TABLE audit", "CREATE TABLE mine (id INT)", "CREATE TEMPORARY TABLE mine (id INT)", "DROP TABLE users",
+    "ALTER TABLE users ADD COLUMN mine INT", "CREATE INDEX mine ON users (state)", "DROP PROCEDURE kdc_user_find",
+    "CREATE PROCEDURE mine() SELECT 1", "CREATE VIEW mine AS SELECT 1 AS one", "CREATE DATABASE mine",
+    "DROP DATABASE {database}", "CREATE USER mine@localhost", "GRANT EXECUTE ON {database}.* TO {user}@localhost",
+    "SET GLOBAL general_log = 1", "SHOW CREATE TABLE users", "LOCK TABLES users READ",
+    "SELECT 1 INTO OUTFILE '/tmp/never'", "LOAD DATA INFILE '/etc/hostname' INTO TABLE users",
+    *(f"CALL {name}({', '.join(map(repr, arguments))})" for name, arguments in ADMIN_PROCEDURES.items()),
+])
+def test_kdcds_account_may_do_nothing_else(database, sql):
+    with database.connect() as connection, connection.cursor() as cursor:
+        with pytest.raises(pymysql.err.MySQLError) as refused:
+            cursor.execute(sql.format(database=database.name, user=database.user))
+    assert refused.value.args[0] in REFUSED, refused.value
+
+
+def test_procedures_run_in_strict_mode_whatever_the_servers_is(database):
+    rows = database.query("SELECT routine_name, sql_mode, security_type FROM information_schema.routines"
+                          " WHERE routine_schema = DATABASE()")
+    assert {row[0] for row in rows} == set(OWN_PROCEDURES) | set(ADMIN_PROCEDURES)
+    for _, mode, security in rows:
+        assert "STRICT_ALL_TABLES" in mode and security == "DEFINER"
+
+
+# --- Calls -------------------------------------------------------------------------------------------------------
+
+
+def test_an_account_is_found_added_once_and_changed(database, probe):
+    kdc = probe(database)
+    before = int(time.time() * 1000) - 1000
+    assert kdc("find", "alice") == ["not_found"]
+    result, number = kdc("add", "Alice", "$2b$10$first")
+    assert result == "ok"
+    assert kdc("add", "alice", "$2b$10$second") == ["exists", "0"]
+    result, found, name, password_hash, state, created, last_login = kdc("find", "ALICE")
+    assert (result, found, name, password_hash, state, last_login) == ("ok", number, "alice", "$2b$10$first", "1", "0")
+    assert before <= int(created) <= int(time.time() * 1000) + 1000
+    assert kdc("hash", number, "$2b$10$third") == ["ok"]
+    assert kdc("login", number) == ["ok"]
+    assert kdc("login", number) == ["ok"]
+    found = kdc("find", "alice")
+    assert found[3] == "$2b$10$third" and before <= int(found[6]) <= int(time.time() * 1000) + 1000
+    assert kdc("hash", 999, "x") == ["not_found"]
+    assert kdc("login", 999) == ["not_found"]
+
+
+def test_times_dont_depend_on_the_servers_time_zone(own_mariadb, folder, probe):
+    database = Database(own_mariadb, folder)
+    database.query("SET GLOBAL time_zone = '+07:00'")
+    kdc = probe(database)
+    kdc("add", "alice", "x")
+    assert abs(int(kdc("find", "alice")[5]) - time.time() * 1000) < 60000 * SLOWER
+
+
+def test_the_audit_log_takes_any_bytes(database, probe):
+    kdc = probe(database)
+    kdc.process.stdin.write(b"audit\t\xff\xfe\x1b[31m\t" + b"u" * 300 + b"\t" + "ü".encode() * 40 + b"\td\n")
+    assert kdc.process.stdout.readline() == b"ok\n"
+    (event, user, source, detail), = database.query("SELECT event, user, source, detail FROM audit")
+    assert event == "???[31m" and user == "u" * 64 and source == "ü" * 32 and detail == "d"
+
+
+def test_a_conversation_with_oneself_is_broken_not_recorded(database, probe):
+    assert probe(database)("issue", 5, 5)[0] == "broken"
+    assert database.query("SELECT COUNT(*) FROM conversations") == ((0,),)
+
+
+def test_epochs_of_calls_at_once_are_all_different_and_rise(database, probe, folder):
+    probe(database)  # for its configuration
+    issued = race(folder / "probe-0.conf", folder, 8, 50, 1, 2)
+    assert {conversation for conversation, _ in issued} == {issued[0][0]}
+    assert sorted(epoch for _, epoch in issued) == list(range(1, 401))
+    assert database.query("SELECT epoch FROM conversations") == ((400,),)
+    assert database.query("SELECT user FROM conversation_members ORDER BY user") == ((1,), (2,))
+
+
+def test_first_openings_at_once_make_one_conversation(database, probe, folder):
+    """Many pairs that share users, each opened by both sides at once for the first time."""
+    probe(database)
+    pairs = [(a, b) for a in range(1, 7) for b in range(a + 1, 7)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda pair: race(folder / "probe-0.conf", folder, 4, 3, *pair), pairs))
+    for issued in results:
+        assert len({conversation for conversation, _ in issued}) == 1
+        assert sorted(epoch for _, epoch in issued) == list(range(1, 13))
+    assert len({issued[0][0] for issued in results}) == len(pairs)
+    assert database.query("SELECT COUNT(*) FROM conversation_members") == ((2 * len(pairs),),)
+
+
+def test_the_order_of_the_two_doesnt_matter(database, probe):
+    kdc = probe(database)
+    first, second = kdc("issue", 9, 4), kdc("issue", 4, 9)
+    assert first == ["ok", first[1], "1"] and second == ["ok", first[1], "2"]
+
+
+def test_a_deleted_conversations_number_and_epochs_never_come_back(database, probe):
+    kdc = probe(database)
+    number = kdc("add", "alice", "x")[1]
+    before = kdc("issue", number, 99)
+    database.admin("user", "delete", "alice", "--yes")
+    assert database.query("SELECT COUNT(*) FROM conversation_members") == ((0,),)
+    again = kdc("add", "alice", "x")[1]
+    assert int(again) > int(number)
+    assert int(kdc("issue", again, 99)[1]) > int(before[1])
+
+
+# --- The seam to another application's users ---------------------------------------------------------------------
+
+
+def replace_find(database, select):
+    database.query("DROP PROCEDURE kdc_user_find")
+    database.query("CREATE PROCEDURE kdc_user_find(IN p_name VARCHAR(32)) " + select)
+    database.query(f"GRANT EXECUTE ON PROCEDURE kdc_user_find TO `{database.user}`@localhost")
+
+
+def test_another_applications_users_can_be_put_in_place_and_stay(database, probe):
+    database.query("CREATE TABLE app_people (number INT, login VARCHAR(50), pw VARCHAR(100), blocked INT)")
+    database.query("INSERT INTO app_people VALUES (70007, 'Zoe', '$2y$10$app', 0)")
+    replace_find(database, "SELECT number, LOWER(login), pw, IF(blocked, 'locked', 'active'), 0, 0 FROM app_people"
+                           " WHERE login = p_name COLLATE utf8mb4_general_ci")
+    database.admin("db", "migrate")
+    kdc = probe(database)
+    assert kdc("find", "zoe") == ["ok", "70007", "zoe", "$2y$10$app", "1", "0", "0"]
+    assert kdc("issue", 70007, 80008)[0] == "ok"
+
+
+@pytest.mark.parametrize("select, words", [
+    ("SELECT 1, 'alice', REPEAT('x', 61), 'active', 0, 0", "too long"),
+    ("SELECT 1, NULL, 'x', 'active', 0, 0", "missing"),
+    ("SELECT 1, 'alice', 'x', 'sleepy', 0, 0", "sleepy"),
+    ("SELECT 1, 'alice', 'x', 'active', 0", "columns"),
+    ("SELECT -1, 'alice', 'x', 'active', -1, 0", "out of range"),
+    ("DO 1", "no result"),
+])
+def test_a_result_that_cant_be_used_is_broken(database, probe, select, words):
+    replace_find(database, select)
+    kdc = probe(database)
+    assert kdc("find", "alice")[0] == "broken" and words in kdc.error
+    assert kdc("issue", 1, 2)[0] == "ok", "the connection goes on"
+
+
+# --- Trouble -----------------------------------------------------------------------------------------------------
+
+
+def test_a_database_that_isnt_there_is_unavailable_until_it_comes(own_mariadb, folder, probe):
+    database = Database(own_mariadb, folder)
+    own_mariadb.stop()
+    kdc = probe(database)
+    assert kdc("connect") == ["unavailable"] and str(own_mariadb.socket) in kdc.error
+    own_mariadb.start()
+    wait_until("connected", lambda: kdc("connect") == ["ok"], 15)
+
+
+@pytest.mark.parametrize("sig", [signal.SIGTERM, signal.SIGKILL])
+def test_all_is_well_again_after_the_database_was_gone(own_mariadb, folder, probe, sig):
+    database = Database(own_mariadb, folder)
+    kdc = probe(database)
+    assert kdc("add", "alice", "x")[0] == "ok"
+    assert kdc("issue", 1, 2)[2] == "1"
+    own_mariadb.stop(sig)
+    assert kdc("find", "alice") == ["unavailable"]
+    assert kdc("issue", 1, 2)[0] == "unavailable"
+    own_mariadb.start()
+    wait_until("found again", lambda: kdc("find", "alice")[0] == "ok", 15)
+    assert kdc("issue", 1, 2)[2] == "2"
+
+
+def test_calls_within_the_backoff_fail_at_once_and_say_why(own_mariadb, folder, probe):
+    database = Database(own_mariadb, folder)
+    kdc = probe(database, connect_timeout=1)
+    assert kdc("connect") == ["ok"]
+    own_mariadb.pause()
+    try:
+        # Its socket still takes connections: each attempt costs a timeout, and the backoff grows to 5 s.
+        kdc = probe(database, connect_timeout=1)
+        slow = 0
+        end = time.monotonic() + 6
+        calls = 0
+        while time.monotonic() < end:
+            started = time.monotonic()
+            assert kdc("find", "alice") == ["unavailable"]
+            assert kdc.error
+            slow += time.monotonic() - started > 0.5
+            calls += 1
+            time.sleep(0.01)
+        assert 2 <= slow <= 5
+        assert calls > 10 * slow
+    finally:
+        own_mariadb.resume()
+    wait_until("found again", lambda: kdc("find", "alice")[0] == "not_found", 15)
+
+
+def test_a_server_that_doesnt_answer_is_given_up_on_in_time(own_mariadb, folder, probe):
+    database = Database(own_mariadb, folder)
+    kdc = probe(database, read_timeout=1, connect_timeout=1)
+    assert kdc("connect") == ["ok"]
+    own_mariadb.pause()
+    try:
+        started = time.monotonic()
+        assert kdc("find", "alice") == ["unavailable"]
+        assert 0.5 < time.monotonic() - started < 3.5 * SLOWER
+    finally:
+        own_mariadb.resume()
+    wait_until("found again", lambda: kdc("find", "alice")[0] == "not_found", 15)
+
+
+@pytest.mark.parametrize("words", [("find", "alice"), ("add", "alice", "x"), ("issue", 1, 2),
+                                   ("audit", "e", "u", "s", "d")])
+def test_a_connection_that_was_dropped_while_idle_is_made_again_unseen(database, probe, words):
+    kdc = probe(database)
+    # Once before, so that all that is left to do is the call itself.
+    kdc(words[0], 3 if words[0] == "issue" else "before", *words[2:])
+    (number,), = database.query("SELECT id FROM information_schema.processlist WHERE user = %s", (database.user,))
+    database.query(f"KILL {number}")
+    wait_until("it is gone", lambda: database.query(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s", (number,)) == ((0,),))
+    assert kdc(*words)[0] in ("ok", "not_found"), kdc.error
+    assert kdc("audit", "after", "u", "s", "d") == ["ok"]
+    (count,), = database.query("SELECT COUNT(*) FROM audit WHERE event <> 'before'")
+    assert count == (2 if words[0] == "audit" else 1)
+
+
+def test_wait_timeout_is_survived(own_mariadb, folder, probe):
+    database = Database(own_mariadb, folder)
+    database.query("SET GLOBAL wait_timeout = 1")
+    kdc = probe(database)
+    assert kdc("audit", "first", "u", "s", "d") == ["ok"]
+    wait_until("dropped", lambda: database.query(
+        "SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s", (database.user,)) == ((0,),))
+    assert kdc("audit", "second", "u", "s", "d") == ["ok"]
+
+
+def test_too_many_connections_is_unavailable(database, probe):
+    database.query(f"ALTER USER `{database.user}`@localhost WITH MAX_USER_CONNECTIONS 1")
+    first, second = probe(database), probe(database)
+    assert first("connect") == ["ok"]
+    assert second("connect") == ["unavailable"] and "max_user_connections" in second.error
+
+
+def test_a_lock_that_is_held_for_too_long_is_unavailable_and_the_connection_goes_on(database, probe):
+    kdc = probe(database)
+    assert kdc("issue", 1, 2)[2] == "1"
+    (number,), = database.query("SELECT id FROM information_schema.processlist WHERE user = %s", (database.user,))
+    replaced = database.query("SELECT @@GLOBAL.innodb_lock_wait_timeout")[0][0]
+    database.query("SET GLOBAL innodb_lock_wait_timeout = 1")
+    try:
+        fresh = probe(database)
+        with database.connect_admin() as holder, holder.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("SELECT * FROM conversations FOR UPDATE")
+            assert fresh("issue", 1, 2)[0] == "unavailable"
+            assert "1205" in fresh.error
+            cursor.execute("ROLLBACK")
+        assert fresh("issue", 1, 2)[2] == "2"
+    finally:
+        database.query(f"SET GLOBAL innodb_lock_wait_timeout = {replaced}")
+    assert number in {row[0] for row in database.query("SELECT id FROM information_schema.processlist")}
+
+
+@pytest.mark.parametrize("deadlocks, result", [(2, "ok"), (9, "unavailable")])
+def test_a_deadlock_is_tried_again_a_few_times(database, probe, deadlocks, result):
+    database.query("CREATE TABLE deadlocks (count INT) ENGINE=MyISAM")
+    database.query("INSERT INTO deadlocks VALUES (0)")
+    database.query("DROP PROCEDURE kdc_audit")
+    database.query(
+        "CREATE PROCEDURE kdc_audit(IN e TEXT, IN u TEXT, IN s TEXT, IN d TEXT)"
+        " BEGIN UPDATE deadlocks SET count = count + 1;"
+        f" IF (SELECT count FROM deadlocks) <= {deadlocks} THEN"
+        " SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; END")
+    database.query(f"GRANT EXECUTE ON PROCEDURE kdc_audit TO `{database.user}`@localhost")
+    kdc = probe(database)
+    assert kdc("audit", "e", "u", "s", "d") == [result]
+    assert database.query("SELECT count FROM deadlocks") == ((3,),)
+
+
+def test_what_only_the_operator_can_mend_is_broken_and_says_how(database, probe, folder):
+    kdc = probe(database)
+    database.query("DROP PROCEDURE kdc_user_find")
+    assert kdc("find", "alice") == ["broken"] and "kdc-admin db init" in kdc.error
+    database.admin("db", "init")
+    assert kdc("find", "alice") == ["not_found"], "its right is there again, too"
+
+    database.query("REVOKE EXECUTE ON PROCEDURE kdc_user_find FROM " + f"`{database.user}`@localhost")
+    other = probe(database)
+    assert other("find", "alice") == ["broken"] and "kdc-admin db init" in other.error
+    database.query("DELETE FROM schema_migrations WHERE number > 1")
+    old = probe(database)
+    assert old("connect") == ["broken"] and "kdc-admin db migrate" in old.error
+
+    wrong = folder / "wrong-password"
+    wrong.touch(mode=0o600)
+    wrong.write_text("wrong\n")
+    stranger = probe(database, password_file=wrong)
+    assert stranger("connect") == ["broken"] and "password file" in stranger.error
+    nowhere = probe(database, name="nowhere")
+    assert nowhere("connect") == ["broken"] and "kdc-admin db init" in nowhere.error
+
+
+def test_a_password_file_that_everybody_can_read_is_refused(database, probe):
+    database.password_file.chmod(0o644)
+    kdc = probe(database)
+    assert kdc("connect") == ["broken"]
+    assert "chmod 600" in kdc.error and database.password not in kdc.error
