@@ -1,0 +1,170 @@
+#include "kdc/accounts_store.h"
+
+#include "kdc/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct accounts_store {
+    struct accounts accounts; /* first: the table points back to us */
+    struct store *store;
+    struct database_state *state;
+};
+
+static struct accounts_store *self(struct accounts *accounts)
+{
+    return (struct accounts_store *)accounts;
+}
+
+int database_state_init(struct database_state *state)
+{
+    state->looked = false;
+    state->reachable = false;
+    (void)snprintf(state->cause, sizeof state->cause, "nobody has asked it yet");
+    return pthread_mutex_init(&state->lock, NULL) == 0 ? 0 : -1;
+}
+
+void database_state_clear(struct database_state *state)
+{
+    pthread_mutex_destroy(&state->lock);
+}
+
+bool database_state_get(struct database_state *state, char cause[DATABASE_CAUSE_MAX])
+{
+    pthread_mutex_lock(&state->lock);
+    const bool reachable = state->reachable;
+    memcpy(cause, state->cause, DATABASE_CAUSE_MAX);
+    pthread_mutex_unlock(&state->lock);
+    return reachable;
+}
+
+/* One line when the database goes and one when it comes, whichever worker sees it first. */
+static enum store_result judged(struct accounts_store *s, enum store_result result)
+{
+    struct database_state *state = s->state;
+    const bool reachable = result != STORE_UNAVAILABLE;
+    const char *cause = reachable ? "" : store_error(s->store);
+    pthread_mutex_lock(&state->lock);
+    const bool news = !state->looked || state->reachable != reachable;
+    state->looked = true;
+    state->reachable = reachable;
+    if (news) {
+        (void)snprintf(state->cause, sizeof state->cause, "%s", cause);
+    }
+    pthread_mutex_unlock(&state->lock);
+    if (news && reachable) {
+        log_event(LOG_INFO, "database is reachable", NULL);
+    } else if (news) {
+        log_line(LOG_WARN, "database is not reachable", LOG_TEXT("cause", cause));
+    }
+    if (result == STORE_BROKEN) {
+        log_line(LOG_ERROR, "database answered what can't be used", LOG_TEXT("cause", store_error(s->store)));
+    }
+    return result;
+}
+
+static enum store_result find(struct accounts *a, const struct name *name, struct store_user *user)
+{
+    return judged(self(a), store_user_find(self(a)->store, name, user));
+}
+
+static enum store_result add(struct accounts *a, const struct name *name, const char *hash, uint64_t *id)
+{
+    return judged(self(a), store_user_add(self(a)->store, name, hash, USER_ACTIVE, id));
+}
+
+static enum store_result set_hash(struct accounts *a, uint64_t id, const char *hash)
+{
+    return judged(self(a), store_user_set_hash(self(a)->store, id, hash));
+}
+
+static enum store_result logged_in(struct accounts *a, uint64_t id)
+{
+    return judged(self(a), store_user_logged_in(self(a)->store, id));
+}
+
+static enum store_result issue(struct accounts *a, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
+{
+    return judged(self(a), store_epoch_issue(self(a)->store, user_a, user_b, epoch));
+}
+
+static enum store_result audit(struct accounts *a, const char *event, const char *user, const char *source,
+                               const char *detail)
+{
+    return judged(self(a), store_audit(self(a)->store, event, user, source, detail));
+}
+
+static const char *error_text(struct accounts *a)
+{
+    return store_error(self(a)->store);
+}
+
+static enum password_result hash_password(struct accounts *a, const char *password, unsigned cost,
+                                          char hash[PASSWORD_HASH_LEN])
+{
+    (void)a;
+    return password_hash(password, cost, &rng_system, hash);
+}
+
+static enum password_result verify(struct accounts *a, const char *password, const char *hash)
+{
+    (void)a;
+    return password_verify(password, hash);
+}
+
+static void verify_nobody(struct accounts *a, const char *password, unsigned cost)
+{
+    (void)a;
+    password_verify_nobody(password, cost);
+}
+
+static bool outdated(struct accounts *a, const char *hash, unsigned cost)
+{
+    (void)a;
+    return password_hash_outdated(hash, cost);
+}
+
+static bool tend(struct accounts *a)
+{
+    return judged(self(a), store_connect(self(a)->store)) == STORE_OK;
+}
+
+struct accounts *accounts_store_new(const struct config *config, struct database_state *state)
+{
+    struct accounts_store *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return NULL;
+    }
+    s->store = store_new(config, STORE_ACCOUNT_KDC);
+    if (s->store == NULL) {
+        free(s);
+        return NULL;
+    }
+    s->state = state;
+    s->accounts = (struct accounts){
+        .find = find,
+        .add = add,
+        .set_hash = set_hash,
+        .logged_in = logged_in,
+        .issue = issue,
+        .audit = audit,
+        .error = error_text,
+        .hash = hash_password,
+        .verify = verify,
+        .verify_nobody = verify_nobody,
+        .outdated = outdated,
+        .tend = tend,
+    };
+    return &s->accounts;
+}
+
+void accounts_store_free(struct accounts **accounts)
+{
+    if (*accounts != NULL) {
+        struct accounts_store *s = self(*accounts);
+        store_free(&s->store);
+        free(s);
+        *accounts = NULL;
+    }
+}

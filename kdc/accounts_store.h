@@ -1,0 +1,32 @@
+/*
+ * accounts_store.h: accounts.h on the real thing: a store of its own, and bcrypt. Logs when its database goes and comes.
+ */
+#ifndef KDC_ACCOUNTS_STORE_H
+#define KDC_ACCOUNTS_STORE_H
+
+#include "kdc/accounts.h"
+
+#include <pthread.h>
+
+#define DATABASE_CAUSE_MAX 256
+
+/* Whether the database can be reached: shared by all workers; whoever looked last tells. */
+struct database_state {
+    pthread_mutex_t lock; /* guards the rest */
+    bool looked;
+    bool reachable;
+    char cause[DATABASE_CAUSE_MAX]; /* a sentence, while it isn't reachable */
+};
+
+/* 0, or -1. */
+int database_state_init(struct database_state *state) __attribute__((warn_unused_result));
+void database_state_clear(struct database_state *state);
+/* Any thread: true when it is reachable; else `cause` tells why. */
+bool database_state_get(struct database_state *state, char cause[DATABASE_CAUSE_MAX]);
+
+/* Doesn't connect yet. NULL when memory is out. `state` is lent and outlives it. */
+struct accounts *accounts_store_new(const struct config *config, struct database_state *state)
+    __attribute__((warn_unused_result));
+void accounts_store_free(struct accounts **accounts); /* sets to NULL; *accounts may be NULL */
+
+#endif

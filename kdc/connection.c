@@ -1,0 +1,276 @@
+#include "kdc/connection.h"
+
+#include "crypto/secret.h"
+#include "wire/frame.h"
+#include "wire/message.h"
+#include "wire/reason.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FLUSH_MS 3000          /* for a last word to get out */
+#define LINGER_MS 1000         /* for the peer to close, so that our last word isn't cut off by a reset */
+#define SLOW_READER_MS 10000   /* that a client may hold up those who write to it */
+#define SILENCE_PINGS 3        /* docs/protocol.md section 6.3 */
+
+void connection_log(const struct connection *c, enum log_level level, const char *event, enum reason reason)
+{
+    if (!log_wants(level)) {
+        return;
+    }
+    struct log_field fields[4] = { LOG_TEXT("source", c->source), LOG_NUMBER("reactor", c->reactor->number) };
+    if (reason != REASON_NONE) {
+        fields[2] = (struct log_field)LOG_TEXT("reason", reason_name(reason));
+    }
+    log_event(level, event, fields);
+}
+
+static void on_readable(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = argument;
+    reactor_touch_clock(c->reactor);
+    connection_readable(c);
+}
+
+static void on_writable(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = argument;
+    reactor_touch_clock(c->reactor);
+    connection_flush(c);
+}
+
+static void describe(const struct sockaddr *address, socklen_t len, char out[DIRECTORY_SOURCE_MAX])
+{
+    char host[48];
+    char port[8];
+    if (getnameinfo(address, len, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+        (void)snprintf(out, DIRECTORY_SOURCE_MAX, "unknown");
+        return;
+    }
+    (void)snprintf(out, DIRECTORY_SOURCE_MAX, address->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static struct connection *make(struct reactor *reactor, int fd)
+{
+    struct connection *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return NULL;
+    }
+    if (reactor_take_slot(reactor, c, &c->ref) != 0) {
+        free(c);
+        return NULL;
+    }
+    if (event_assign(&c->read_event, reactor->base, fd, EV_READ | EV_PERSIST, on_readable, c) != 0 ||
+        event_assign(&c->write_event, reactor->base, fd, EV_WRITE | EV_PERSIST, on_writable, c) != 0 ||
+        event_add(&c->read_event, NULL) != 0) {
+        reactor_release_slot(reactor, &c->ref);
+        free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void connection_open(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
+                     const struct admission_source *admission)
+{
+    struct connection *c = make(reactor, fd);
+    if (c == NULL) {
+        close(fd);
+        admission_leave(reactor->server->admission, admission, false);
+        counter_add(&reactor->counters.ended, 1);
+        return;
+    }
+    const int yes = 1;
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    c->reactor = reactor;
+    c->fd = fd;
+    c->phase = CONNECTION_HANDSHAKE;
+    c->accepted = reactor->now;
+    c->heard = c->accepted;
+    c->frame_limit = FRAME_LEN_BEFORE_LOGIN;
+    c->admission = *admission;
+    buffer_init(&c->out, SIZE_MAX / 4); /* output_max is watched where messages are sent */
+    describe(address, len, c->source);
+    timer_wheel_set(&reactor->wheel, &c->timer,
+                    c->accepted + (uint64_t)reactor->live->config.handshake_deadline * 1000);
+    connection_log(c, LOG_DEBUG, "connected", REASON_NONE);
+    if (reactor->draining) {
+        connection_alert(c, REASON_SHUTTING_DOWN, 0);
+    }
+}
+
+static void drop_input(struct connection *c)
+{
+    free(c->partial);
+    c->partial = NULL;
+    c->partial_len = 0;
+    c->partial_room = 0;
+}
+
+/* The one place where a socket is closed. The object stays until the end of the turn: callers may still hold it. */
+static void die(struct connection *c)
+{
+    struct reactor *reactor = c->reactor;
+    if (c->phase == CONNECTION_DEAD) {
+        return;
+    }
+    c->phase = CONNECTION_DEAD;
+    (void)event_del(&c->read_event);
+    (void)event_del(&c->write_event);
+    timer_wheel_remove(&c->timer);
+    close(c->fd);
+    reactor_release_slot(reactor, &c->ref);
+    admission_leave(reactor->server->admission, &c->admission, c->logged_in);
+    counter_add(&reactor->counters.ended, 1);
+    c->next_ended = reactor->ended;
+    reactor->ended = c;
+}
+
+void connection_free(struct connection *connection)
+{
+    session_free(&connection->session);
+    handshake_server_free(&connection->handshake);
+    live_config_drop(&connection->policy);
+    if (connection->channel != NULL) {
+        record_clear(&connection->channel->in);
+        record_clear(&connection->channel->out);
+        secret_free(&connection->channel);
+    }
+    buffer_clear(&connection->out);
+    drop_input(connection);
+    free(connection);
+}
+
+void connection_lost(struct connection *c, enum reason reason)
+{
+    if (c->phase == CONNECTION_DEAD) {
+        return;
+    }
+    if (c->session != NULL) {
+        session_lost(c->session, reason);
+    }
+    connection_log(c, LOG_DEBUG, "disconnected", reason);
+    die(c);
+}
+
+static void linger(struct connection *c)
+{
+    if (c->peer_done || shutdown(c->fd, SHUT_WR) != 0) {
+        die(c);
+        return;
+    }
+    c->phase = CONNECTION_LINGERING;
+    timer_wheel_set(&c->reactor->wheel, &c->timer, c->reactor->now + LINGER_MS);
+}
+
+void connection_finish(struct connection *c)
+{
+    if (c->phase == CONNECTION_DEAD || c->phase == CONNECTION_LINGERING) {
+        return;
+    }
+    if (c->phase != CONNECTION_FLUSHING) {
+        c->phase = CONNECTION_FLUSHING;
+        c->held = false; /* input is thrown away from now on */
+        drop_input(c);
+        connection_update_reading(c);
+        timer_wheel_set(&c->reactor->wheel, &c->timer, c->reactor->now + FLUSH_MS);
+        connection_mark_unsent(c);
+        return;
+    }
+    linger(c); /* all is sent */
+}
+
+void connection_alert(struct connection *c, enum reason reason, uint32_t retry_after)
+{
+    const struct alert alert = { .reason = reason, .retry_after = retry_after };
+    counter_add(&c->reactor->counters.refused[reason], 1);
+    connection_log(c, LOG_INFO, "refused a handshake", reason);
+    if (frame_put_alert(&c->out, &alert) != 0) {
+        connection_lost(c, reason);
+        return;
+    }
+    connection_finish(c);
+}
+
+void connection_shut_down(struct connection *c)
+{
+    switch (c->phase) {
+    case CONNECTION_HANDSHAKE:
+    case CONNECTION_COMPUTING:
+        connection_alert(c, REASON_SHUTTING_DOWN, 0);
+        return;
+    case CONNECTION_SESSION:
+        session_close(c->session, REASON_SHUTTING_DOWN);
+        return;
+    default:
+        return;
+    }
+}
+
+/* Logged in: silent for too long, or slow for too long? */
+static void session_timer(struct connection *c)
+{
+    struct reactor *reactor = c->reactor;
+    const uint64_t silence = (uint64_t)reactor->live->config.ping_seconds * SILENCE_PINGS * 1000;
+    if (c->congested != 0 && reactor->now - c->congested >= SLOW_READER_MS) {
+        session_close(c->session, REASON_SLOW_READER);
+        return;
+    }
+    if (c->held) {
+        c->heard = reactor->now; /* it may have spoken: we don't listen */
+    }
+    uint64_t next = c->heard + silence;
+    if (next <= reactor->now) {
+        session_close(c->session, REASON_SILENT);
+        return;
+    }
+    if (c->congested != 0 && c->congested + SLOW_READER_MS < next) {
+        next = c->congested + SLOW_READER_MS;
+    }
+    timer_wheel_set(&reactor->wheel, &c->timer, next);
+}
+
+void connection_timer(struct connection *c)
+{
+    switch (c->phase) {
+    case CONNECTION_HANDSHAKE:
+    case CONNECTION_COMPUTING:
+        connection_alert(c, REASON_DEADLINE, 0);
+        return;
+    case CONNECTION_SESSION:
+        if (c->logged_in) {
+            session_timer(c);
+        } else {
+            session_close(c->session, REASON_DEADLINE);
+        }
+        return;
+    case CONNECTION_FLUSHING:
+    case CONNECTION_LINGERING:
+        die(c);
+        return;
+    case CONNECTION_DEAD:
+        return;
+    }
+}
+
+void connection_logged_in(struct connection *c)
+{
+    struct reactor *reactor = c->reactor;
+    if (!c->logged_in) {
+        c->logged_in = true;
+        c->frame_limit = FRAME_LEN_AFTER_LOGIN;
+        c->heard = reactor->now;
+        admission_logged_in(reactor->server->admission, &c->admission);
+        session_timer(c);
+    }
+}

@@ -1,0 +1,103 @@
+/*
+ * connection.h: one socket: the handshake, then records, and the session behind them.
+ *
+ *   HANDSHAKE -- client_hello --> COMPUTING (on a worker) --> HANDSHAKE -- client_finish --> SESSION
+ *   any of these -- alert or close appended --> FLUSHING -- all sent --> LINGERING -- peer has closed --> DEAD
+ *   any of these -- lost, or too slow -------------------------------------------------------------> DEAD
+ *
+ * Input goes through the reactor's one buffer; only the beginning of a frame whose end hasn't arrived is kept here, so an
+ * idle connection holds no input memory, and a slow one what it has sent. Output gathers until the end of the reactor's
+ * turn. One timer, whose meaning is the phase's. Thread: the reactor's.
+ */
+#ifndef KDC_CONNECTION_H
+#define KDC_CONNECTION_H
+
+#include "kdc/reactor.h"
+#include "wire/handshake.h"
+#include "wire/record.h"
+
+#include <event2/event_struct.h>
+
+enum connection_phase {
+    CONNECTION_HANDSHAKE,
+    CONNECTION_COMPUTING,
+    CONNECTION_SESSION,
+    CONNECTION_FLUSHING,
+    CONNECTION_LINGERING,
+    CONNECTION_DEAD,
+};
+
+/* Secret memory. */
+struct channel {
+    struct record_half in;
+    struct record_half out;
+};
+
+struct connection {
+    struct reactor *reactor;
+    struct session_ref ref;
+    int fd;
+    enum connection_phase phase;
+    bool unsent;    /* on the reactor's list of that name */
+    bool logged_in; /* left admission's count of those before login */
+    bool held;      /* the session doesn't want to read */
+    bool resumed;   /* on the reactor's list of that name */
+    bool peer_done; /* end of input seen */
+    struct event read_event;
+    struct event write_event;
+    struct timer timer;
+    uint64_t accepted;  /* monotonic, milliseconds; as all times here */
+    uint64_t heard;     /* last input */
+    uint64_t congested; /* since when too much waits; 0: it doesn't */
+    size_t frame_limit;
+    struct buffer out;
+    uint8_t *partial; /* the beginning of a frame; while held, what was read and not yet looked at */
+    size_t partial_len;
+    size_t partial_room;
+    struct handshake_server *handshake; /* from the first whole frame until it is done; with the worker while computing */
+    struct live_config *policy;         /* that the handshake was begun under */
+    struct channel *channel;
+    struct session *session;
+    struct admission_source admission;
+    char source[DIRECTORY_SOURCE_MAX];
+    struct connection *next_unsent;
+    struct connection *next_resumed;
+    struct connection *next_ended;
+};
+
+/* Takes fd over, and the admission that was granted to it; closes and gives back both when memory is out. */
+void connection_open(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
+                     const struct admission_source *admission);
+void connection_free(struct connection *connection); /* the reactor's, once it is DEAD */
+
+/* connection_input.c */
+void connection_readable(struct connection *c);
+/* The session wants to read again: takes what was kept meanwhile. */
+void connection_resume(struct connection *c);
+/* Whether reading is wanted, by all who have a say. */
+void connection_update_reading(struct connection *c);
+
+/* connection_handshake.c */
+void connection_plain_frame(struct connection *c, struct bytes frame);
+void connection_handshake_done(struct connection *c, struct job *job);
+
+/* connection_output.c: what sessions send. */
+enum reason connection_send(struct connection *c, const struct message *m);
+enum reason connection_send_plain(struct connection *c, struct bytes plain);
+void connection_send_close(struct connection *c, enum reason reason);
+void connection_mark_unsent(struct connection *c);
+void connection_flush(struct connection *c);
+
+/* connection.c: ends. */
+/* Before the session: an alert, then FLUSHING. */
+void connection_alert(struct connection *c, enum reason reason, uint32_t retry_after);
+/* Nothing more is taken in; what has gathered is sent (or given up soon), then the socket closed. */
+void connection_finish(struct connection *c);
+/* At once, without a word. */
+void connection_lost(struct connection *c, enum reason reason);
+void connection_shut_down(struct connection *c);
+void connection_timer(struct connection *c);
+void connection_logged_in(struct connection *c);
+void connection_log(const struct connection *c, enum log_level level, const char *event, enum reason reason);
+
+#endif

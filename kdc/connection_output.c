@@ -1,0 +1,111 @@
+#include "kdc/connection.h"
+
+#include "wire/message.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#define RECORD_ROOM (FRAME_HEADER_LEN + SUITE_OVERHEAD_MAX)
+
+void connection_mark_unsent(struct connection *c)
+{
+    if (!c->unsent) {
+        c->unsent = true;
+        c->next_unsent = c->reactor->unsent;
+        c->reactor->unsent = c;
+    }
+}
+
+static bool too_much(const struct connection *c, size_t plain_len)
+{
+    return buffer_len(&c->out) + plain_len + RECORD_ROOM > c->reactor->live->config.output_max;
+}
+
+enum reason connection_send(struct connection *c, const struct message *m)
+{
+    if (c->phase != CONNECTION_SESSION) {
+        return REASON_INTERNAL;
+    }
+    if (too_much(c, message_len(m))) {
+        return REASON_SLOW_READER;
+    }
+    if (record_seal_message(&c->channel->out, m, &c->out) != 0) {
+        return REASON_INTERNAL;
+    }
+    connection_mark_unsent(c);
+    return REASON_NONE;
+}
+
+enum reason connection_send_plain(struct connection *c, struct bytes plain)
+{
+    if (c->phase != CONNECTION_SESSION) {
+        return REASON_INTERNAL;
+    }
+    if (too_much(c, plain.len)) {
+        return REASON_SLOW_READER;
+    }
+    if (record_seal(&c->channel->out, plain, &c->out) != 0) {
+        return REASON_INTERNAL;
+    }
+    connection_mark_unsent(c);
+    return REASON_NONE;
+}
+
+/* The last word has room even where nothing else has. */
+void connection_send_close(struct connection *c, enum reason reason)
+{
+    const struct message m = { .type = MESSAGE_CLOSE, .close = { .reason = reason } };
+    (void)!record_seal_message(&c->channel->out, &m, &c->out);
+}
+
+/* Too much waiting for too long is the end of a session; little waiting is good news to those that it held up. */
+static void watch_congestion(struct connection *c)
+{
+    struct reactor *reactor = c->reactor;
+    if (c->phase != CONNECTION_SESSION || !session_is_congested(c->session)) {
+        c->congested = 0;
+        return;
+    }
+    if (buffer_len(&c->out) <= reactor->live->config.output_max / 4) {
+        c->congested = 0;
+        session_drained(c->session);
+    } else if (c->congested == 0) {
+        c->congested = reactor->now;
+        connection_timer(c); /* sets the nearer deadline */
+    }
+}
+
+void connection_flush(struct connection *c)
+{
+    while (c->phase != CONNECTION_DEAD && buffer_len(&c->out) > 0) {
+        const ssize_t sent = send(c->fd, buffer_data(&c->out), buffer_len(&c->out), MSG_NOSIGNAL);
+        if (sent < 0 && errno == EINTR) {
+            continue;
+        }
+        if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+            connection_lost(c, REASON_NONE);
+            return;
+        }
+        if (sent > 0) {
+            buffer_consume(&c->out, (size_t)sent);
+        }
+        if (buffer_len(&c->out) > 0) { /* the socket is full */
+            if (event_add(&c->write_event, NULL) != 0) {
+                connection_lost(c, REASON_INTERNAL);
+                return;
+            }
+            watch_congestion(c);
+            return;
+        }
+    }
+    if (c->phase == CONNECTION_DEAD) {
+        return;
+    }
+    if (event_pending(&c->write_event, EV_WRITE, NULL)) {
+        (void)event_del(&c->write_event);
+    }
+    watch_congestion(c);
+    if (c->phase == CONNECTION_FLUSHING) {
+        connection_finish(c);
+    }
+}

@@ -1,0 +1,253 @@
+#include "kdc/control_server.h"
+
+#include "kdc/control.h"
+#include "kdc/control_commands.h"
+#include "kdc/log.h"
+
+#include <errno.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX 32
+#define CLIENT_TIMEOUT 60 /* seconds without a word, or without reading */
+
+struct client {
+    struct control_server *control;
+    struct client *next;
+    struct bufferevent *stream;
+    bool closing; /* after a request that was too long: what is said is sent, then it ends */
+};
+
+struct control_server {
+    struct server *server;
+    struct event_base *base;
+    int fd;
+    struct event *accept_event;
+    struct client *clients;
+    size_t client_count;
+    char path[CONFIG_TEXT_MAX];
+};
+
+static void drop(struct client *client)
+{
+    struct client **place = &client->control->clients;
+    while (*place != client) {
+        place = &(*place)->next;
+    }
+    *place = client->next;
+    client->control->client_count--;
+    bufferevent_free(client->stream);
+    free(client);
+}
+
+/* Sends and frees the text. */
+static int say(struct client *client, char *text)
+{
+    if (text == NULL) {
+        return -1;
+    }
+    const int sent = evbuffer_add_printf(bufferevent_get_output(client->stream), "%s\n", text);
+    free(text);
+    return sent < 0 ? -1 : 0;
+}
+
+static int too_long(struct client *client)
+{
+    client->closing = true;
+    (void)bufferevent_disable(client->stream, EV_READ);
+    return say(client, control_error("a request is too long"));
+}
+
+static int answer_lines(struct client *client)
+{
+    struct evbuffer *input = bufferevent_get_input(client->stream);
+    for (;;) {
+        size_t len;
+        char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+        if (line == NULL) {
+            return evbuffer_get_length(input) >= CONTROL_REQUEST_MAX ? too_long(client) : 0;
+        }
+        if (len >= CONTROL_REQUEST_MAX) {
+            free(line);
+            return too_long(client);
+        }
+        const int said = say(client, control_reply(client->control->server, line, len));
+        free(line);
+        if (said != 0) {
+            return -1;
+        }
+    }
+}
+
+static void on_request(struct bufferevent *stream, void *argument)
+{
+    (void)stream;
+    struct client *client = argument;
+    if (answer_lines(client) != 0) {
+        drop(client);
+    }
+}
+
+static void on_sent(struct bufferevent *stream, void *argument)
+{
+    (void)stream;
+    struct client *client = argument;
+    if (client->closing) {
+        drop(client);
+    }
+}
+
+static void on_end(struct bufferevent *stream, short what, void *argument)
+{
+    struct client *client = argument;
+    /* Who closes its half after asking still gets the answer. */
+    if ((what & BEV_EVENT_EOF) != 0 && evbuffer_get_length(bufferevent_get_output(stream)) > 0) {
+        client->closing = true;
+        return;
+    }
+    drop(client);
+}
+
+static bool may_ask(int fd)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0) {
+        return false;
+    }
+    if (peer.uid != 0 && peer.uid != geteuid()) {
+        log_line(LOG_WARN, "refused a control connection", LOG_NUMBER("uid", peer.uid), LOG_NUMBER("pid", peer.pid));
+        return false;
+    }
+    return true;
+}
+
+static void serve(struct control_server *control, int fd)
+{
+    const struct timeval timeout = { .tv_sec = CLIENT_TIMEOUT };
+    struct client *client = control->client_count < CLIENTS_MAX && may_ask(fd) ? calloc(1, sizeof *client) : NULL;
+    if (client == NULL) {
+        close(fd);
+        return;
+    }
+    client->stream = bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE);
+    if (client->stream == NULL) {
+        close(fd);
+        free(client);
+        return;
+    }
+    client->control = control;
+    client->next = control->clients;
+    control->clients = client;
+    control->client_count++;
+    bufferevent_setcb(client->stream, on_request, on_sent, on_end, client);
+    bufferevent_setwatermark(client->stream, EV_READ, 0, CONTROL_REQUEST_MAX);
+    (void)bufferevent_set_timeouts(client->stream, &timeout, &timeout);
+    if (bufferevent_enable(client->stream, EV_READ | EV_WRITE) != 0) {
+        drop(client);
+    }
+}
+
+static void on_accept(evutil_socket_t listening, short what, void *argument)
+{
+    (void)what;
+    const int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        serve(argument, fd);
+    }
+}
+
+/* True when somebody listens there. A socket that nobody listens on is what a killed kdcd left: it is removed. */
+static bool in_use(const struct sockaddr_un *address)
+{
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) {
+        return false;
+    }
+    const int connected = connect(fd, (const struct sockaddr *)address, sizeof *address);
+    const bool stale = connected != 0 && errno == ECONNREFUSED;
+    close(fd);
+    struct stat found;
+    if (stale && lstat(address->sun_path, &found) == 0 && S_ISSOCK(found.st_mode)) {
+        (void)unlink(address->sun_path);
+    }
+    return connected == 0;
+}
+
+static int listen_on(const char *path, char error[CONTROL_ERROR_MAX])
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    if (strlen(path) >= sizeof address.sun_path) {
+        (void)snprintf(error, CONTROL_ERROR_MAX, "the control socket's path is too long: %s", path);
+        return -1;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    if (in_use(&address)) {
+        (void)snprintf(error, CONTROL_ERROR_MAX, "another kdcd listens on the control socket %s", path);
+        return -1;
+    }
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    /* Never open to others, not even between bind and chmod. */
+    const mode_t mask = umask(0177);
+    const int bound = fd < 0 ? -1 : bind(fd, (const struct sockaddr *)&address, sizeof address);
+    const int cause = errno;
+    (void)umask(mask);
+    if (bound != 0 || listen(fd, CLIENTS_MAX) != 0) {
+        (void)snprintf(error, CONTROL_ERROR_MAX, "can't listen on the control socket %s: %s", path,
+                       strerrordesc_np(bound != 0 ? cause : errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return -1;
+    }
+    return fd;
+}
+
+struct control_server *control_server_new(struct server *server, struct event_base *base, char error[CONTROL_ERROR_MAX])
+{
+    struct control_server *control = calloc(1, sizeof *control);
+    if (control == NULL) {
+        (void)snprintf(error, CONTROL_ERROR_MAX, "no memory for the control socket");
+        return NULL;
+    }
+    const char *path = server->live->config.control_socket;
+    control->server = server;
+    control->base = base;
+    control->fd = listen_on(path, error);
+    if (control->fd < 0) {
+        free(control);
+        return NULL;
+    }
+    (void)snprintf(control->path, sizeof control->path, "%s", path);
+    control->accept_event = event_new(base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
+    if (control->accept_event == NULL || event_add(control->accept_event, NULL) != 0) {
+        (void)snprintf(error, CONTROL_ERROR_MAX, "no memory for the control socket");
+        control_server_free(&control);
+    }
+    return control;
+}
+
+void control_server_free(struct control_server **control)
+{
+    struct control_server *c = *control;
+    if (c == NULL) {
+        return;
+    }
+    while (c->clients != NULL) {
+        drop(c->clients);
+    }
+    if (c->accept_event != NULL) {
+        event_free(c->accept_event);
+    }
+    close(c->fd);
+    (void)unlink(c->path);
+    free(c);
+    *control = NULL;
+}

@@ -1,0 +1,36 @@
+/*
+ * job.h: a piece of work that is too slow for a reactor: Diffie-Hellman, SQL, bcrypt.
+ *
+ * A job is a heap object (secret memory, if it carries secrets) of whoever submits it, with a struct job in front. It is run
+ * on a worker and then goes home: to the reactor of the connection that asked for it. If that connection still lives,
+ * `done` is called; `destroy` always is, and wipes. A job that was taken by a queue belongs to the queue: its
+ * submitter keeps no pointer to it.
+ */
+#ifndef KDC_JOB_H
+#define KDC_JOB_H
+
+#include "kdc/mailbox.h"
+#include "kdc/session_ref.h"
+
+enum job_class { /* in the order of precedence */
+    JOB_HANDSHAKE = 0,
+    JOB_SQL = 1,
+    JOB_PASSWORD = 2,
+    JOB_CLASS_COUNT = 3,
+};
+
+struct accounts;
+
+struct job {
+    struct mailbox_item item; /* the queue's */
+    enum job_class class;
+    /* On a worker; `accounts` is that worker's. Touches nothing but the job. */
+    void (*run)(struct job *job, struct accounts *accounts);
+    /* On the owner's thread. `owner`: for JOB_HANDSHAKE the connection, else its session. */
+    void (*done)(struct job *job, void *owner);
+    void (*destroy)(struct job *job);
+    struct session_ref owner; /* set by the host that submits it */
+    uint64_t queued;          /* microseconds, monotonic; the pool's */
+};
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * main.c: kdcd, the key distribution center: command line, start, signals, end.
+ */
+#include "kdc/config.h"
+#include "kdc/control_server.h"
+#include "kdc/identity_file.h"
+#include "kdc/kdcd/exit_code.h"
+#include "kdc/listener.h"
+#include "kdc/log.h"
+#include "kdc/server.h"
+
+#include <argp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+const char *argp_program_version = "kdcd " KDC_CHAT_VERSION;
+
+struct options {
+    const char *config_path;
+    bool check;
+    bool sample;
+};
+
+/* The program's root. */
+struct program {
+    struct options options;
+    struct config config; /* in use */
+    struct server *server;
+    struct event_base *base;
+    struct listener *listener;
+    struct control_server *control;
+    struct event *signals[3];
+};
+
+enum option_key { OPTION_CONFIG = 'c', OPTION_CHECK = 256, OPTION_SAMPLE };
+
+static error_t parse_option(int key, char *argument, struct argp_state *state)
+{
+    struct options *options = state->input;
+    switch (key) {
+    case OPTION_CONFIG:
+        options->config_path = argument;
+        return 0;
+    case OPTION_CHECK:
+        options->check = true;
+        return 0;
+    case OPTION_SAMPLE:
+        options->sample = true;
+        return 0;
+    case ARGP_KEY_ARG:
+        argp_error(state, "'%s' is one argument too many", argument);
+        return 0;
+    case ARGP_KEY_END:
+        if (options->config_path == NULL && !options->sample) {
+            argp_error(state, "no configuration: give --config FILE (--sample-config prints one to start from)");
+        }
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+static struct options parse_command_line(int argc, char **argv)
+{
+    static const struct argp_option table[] = {
+        { "config", OPTION_CONFIG, "FILE", 0, "The configuration", 0 },
+        { "check-config", OPTION_CHECK, NULL, 0, "Only check the configuration", 0 },
+        { "sample-config", OPTION_SAMPLE, NULL, 0, "Print a commented configuration with all defaults", 0 },
+        { NULL, 0, NULL, 0, NULL, 0 },
+    };
+    static const struct argp argp = {
+        .options = table,
+        .parser = parse_option,
+        .doc = "The key distribution center of kdc-chat: logs users in, gives them conversation keys, and passes their "
+               "messages on.\vRuns in the foreground and logs to stderr. SIGTERM and SIGINT end it once all is sent; SIGHUP "
+               "reads the configuration again.\n\nExit codes: 0 ended in order; 2 command line; 3 configuration; 4 can't "
+               "listen; 5 identity file; 1 anything else.",
+    };
+    struct options options = { 0 };
+    argp_err_exit_status = EXIT_CODE_USAGE;
+    (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
+    return options;
+}
+
+static void apply_log(const struct config *config)
+{
+    log_set((enum log_level)config->log_level, config->log_format == LOG_FORMAT_JSON);
+}
+
+/* As many descriptors as we may have: each connection takes one. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static enum exit_code load_identity(const struct config *config, struct identity **identity)
+{
+    char error[IDENTITY_FILE_ERROR_MAX];
+    char fingerprint[IDENTITY_FINGERPRINT_LEN];
+    const enum identity_file_result result =
+        identity_file_load_or_make(config->identity_file, &rng_system, identity, error);
+    if (result != IDENTITY_FILE_OK && result != IDENTITY_FILE_MADE) {
+        fprintf(stderr, "kdcd: %s\n", error);
+        return EXIT_CODE_IDENTITY;
+    }
+    identity_fingerprint((*identity)->public_key, fingerprint);
+    log_line(LOG_INFO, result == IDENTITY_FILE_MADE ? "made a new identity" : "loaded the identity",
+             LOG_TEXT("file", config->identity_file), LOG_TEXT("fingerprint", fingerprint));
+    return EXIT_CODE_OK;
+}
+
+/* The powers of each group's generator, ahead of the first handshake. */
+static enum exit_code prepare_groups(const struct config *config)
+{
+    for (size_t i = 0; i < config->handshake.group_count; i++) {
+        if (dh_group_prepare(dh_group_by_id(config->handshake.groups[i])) != 0) {
+            fprintf(stderr, "kdcd: no memory for the tables of the Diffie-Hellman groups\n");
+            return EXIT_CODE_OTHER;
+        }
+    }
+    return EXIT_CODE_OK;
+}
+
+static void on_reload(struct program *p)
+{
+    char error[CONFIG_ERROR_MAX];
+    struct config next;
+    if (config_load(p->options.config_path, &next, error) != 0) {
+        log_line(LOG_ERROR, "kept the configuration: the file is wrong", LOG_TEXT("cause", error));
+        return;
+    }
+    const char *key = config_not_reloadable(&p->config, &next);
+    if (key != NULL) {
+        log_line(LOG_ERROR, "kept the configuration: a key needs a restart to change", LOG_TEXT("key", key));
+        return;
+    }
+    if (prepare_groups(&next) != EXIT_CODE_OK || server_reload(p->server, &next) != 0) {
+        log_event(LOG_ERROR, "kept the configuration: memory is out", NULL);
+        return;
+    }
+    p->config = next;
+    apply_log(&next);
+    log_line(LOG_INFO, "reloaded the configuration", LOG_TEXT("file", p->options.config_path));
+}
+
+static void on_signal(evutil_socket_t number, short what, void *argument)
+{
+    (void)what;
+    struct program *p = argument;
+    if (number == SIGHUP) {
+        on_reload(p);
+    } else {
+        (void)event_base_loopbreak(p->base);
+    }
+}
+
+static int watch_signals(struct program *p)
+{
+    static const int numbers[] = { SIGTERM, SIGINT, SIGHUP };
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        p->signals[i] = evsignal_new(p->base, numbers[i], on_signal, p);
+        if (p->signals[i] == NULL || event_add(p->signals[i], NULL) != 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* All threads but this one leave signals alone. */
+static struct server *start_server(const struct config *config, struct identity *identity)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct server *server = server_new(config, identity);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return server;
+}
+
+static enum exit_code start(struct program *p)
+{
+    struct identity *identity = NULL;
+    char error[CONTROL_ERROR_MAX];
+    log_line(LOG_INFO, "initialising", LOG_TEXT("version", KDC_CHAT_VERSION),
+             LOG_TEXT("config", p->options.config_path));
+    enum exit_code failed = load_identity(&p->config, &identity);
+    if (failed == EXIT_CODE_OK) {
+        failed = prepare_groups(&p->config);
+    }
+    if (failed != EXIT_CODE_OK) {
+        identity_free(&identity);
+        return failed;
+    }
+    p->server = start_server(&p->config, identity);
+    p->base = event_base_new();
+    if (p->server == NULL || p->base == NULL || watch_signals(p) != 0) {
+        fprintf(stderr, "kdcd: can't start: memory, threads or file descriptors are out\n");
+        return EXIT_CODE_OTHER;
+    }
+    p->listener = listener_new(p->server, p->base, error);
+    if (p->listener != NULL) {
+        p->control = control_server_new(p->server, p->base, error);
+    }
+    if (p->control == NULL) {
+        fprintf(stderr, "kdcd: %s\n", error);
+        return EXIT_CODE_LISTEN;
+    }
+    char ready[128];
+    (void)snprintf(ready, sizeof ready, "ready to accept connections on %s", listener_address(p->listener));
+    log_line(LOG_INFO, ready, LOG_NUMBER("reactors", p->server->reactor_count),
+             LOG_NUMBER("workers", p->server->worker_count));
+    return EXIT_CODE_OK;
+}
+
+static void stop(struct program *p)
+{
+    control_server_free(&p->control);
+    listener_free(&p->listener);
+    for (size_t i = 0; i < sizeof p->signals / sizeof p->signals[0]; i++) {
+        if (p->signals[i] != NULL) {
+            event_free(p->signals[i]); /* a second signal ends us at once */
+        }
+    }
+    if (p->server != NULL) {
+        server_drain(p->server);
+        server_free(&p->server);
+    }
+    if (p->base != NULL) {
+        event_base_free(p->base);
+    }
+}
+
+static enum exit_code run(struct program *p)
+{
+    const enum exit_code failed = start(p);
+    if (failed == EXIT_CODE_OK) {
+        (void)event_base_dispatch(p->base);
+        log_line(LOG_INFO, "shutting down", LOG_NUMBER("seconds", p->config.drain_seconds));
+    }
+    stop(p);
+    if (failed == EXIT_CODE_OK) {
+        log_event(LOG_INFO, "ended", NULL);
+    }
+    return failed;
+}
+
+int main(int argc, char **argv)
+{
+    static struct program program;
+    char error[CONFIG_ERROR_MAX];
+    program.options = parse_command_line(argc, argv);
+    if (program.options.sample) {
+        config_print_sample(stdout);
+        return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_OTHER;
+    }
+    if (config_load(program.options.config_path, &program.config, error) != 0) {
+        fprintf(stderr, "kdcd: %s\n", error);
+        return EXIT_CODE_CONFIGURATION;
+    }
+    if (program.options.check) {
+        printf("%s: in order\n", program.options.config_path);
+        return EXIT_CODE_OK;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
+    apply_log(&program.config);
+    return (int)run(&program);
+}

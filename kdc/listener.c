@@ -1,0 +1,269 @@
+#include "kdc/listener.h"
+
+#include "kdc/clock.h"
+#include "kdc/log.h"
+#include "kdc/reactor.h"
+#include "wire/frame.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPTS_A_TURN 64
+#define REFUSED_MAX 64 /* sockets that stay open for a moment, so that their alert arrives */
+#define REFUSED_MS 500
+#define PAUSE_MS 100
+#define BUSY_RETRY_AFTER 5 /* seconds */
+#define COMPLAIN_MS 1000   /* one line about refusals in so long */
+
+struct listener {
+    struct server *server;
+    int fd;
+    struct event *accept_event;
+    struct event *pause_event;
+    struct event *refused_event;
+    char address[LISTENER_ADDRESS_MAX];
+    uint64_t *given; /* connections, to each reactor */
+    int refused[REFUSED_MAX];
+    size_t refused_count;
+    size_t refused_old; /* of those: there for a turn of the timer already */
+    uint64_t refused_total;
+    uint64_t complained; /* monotonic, milliseconds */
+};
+
+static struct timeval milliseconds(unsigned ms)
+{
+    return (struct timeval){ .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 };
+}
+
+static void close_refused(struct listener *l, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        close(l->refused[i]);
+    }
+    l->refused_count -= count;
+    memmove(l->refused, l->refused + count, l->refused_count * sizeof l->refused[0]);
+    l->refused_old = l->refused_old > count ? l->refused_old - count : 0;
+}
+
+static void on_refused_timer(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct listener *l = argument;
+    close_refused(l, l->refused_old);
+    l->refused_old = l->refused_count;
+    if (l->refused_count > 0) {
+        const struct timeval interval = milliseconds(REFUSED_MS);
+        (void)event_add(l->refused_event, &interval);
+    }
+}
+
+/* The alert, and no more effort than that. */
+static void refuse(struct listener *l, int fd)
+{
+    const struct alert alert = { .reason = REASON_BUSY, .retry_after = BUSY_RETRY_AFTER };
+    struct buffer out;
+    buffer_init(&out, 64);
+    if (frame_put_alert(&out, &alert) == 0) {
+        (void)!send(fd, buffer_data(&out), buffer_len(&out), MSG_NOSIGNAL);
+    }
+    buffer_clear(&out);
+    (void)shutdown(fd, SHUT_WR);
+    if (l->refused_count == REFUSED_MAX) {
+        close_refused(l, 1);
+    }
+    l->refused[l->refused_count++] = fd;
+    if (!event_pending(l->refused_event, EV_TIMEOUT, NULL)) {
+        const struct timeval interval = milliseconds(REFUSED_MS);
+        (void)event_add(l->refused_event, &interval);
+    }
+}
+
+static void complain(struct listener *l, enum admission_verdict verdict)
+{
+    const uint64_t now = clock_monotonic_ms();
+    l->refused_total++;
+    counter_add(&l->server->refused_at_door, 1);
+    if (l->complained == 0 || now - l->complained >= COMPLAIN_MS) {
+        l->complained = now;
+        log_line(LOG_WARN, "refused a connection", LOG_TEXT("cause", admission_verdict_name(verdict)),
+                 LOG_NUMBER("refused_so_far", l->refused_total));
+    }
+}
+
+static unsigned fewest(const struct listener *l)
+{
+    unsigned best = 0;
+    uint64_t best_load = UINT64_MAX;
+    for (unsigned i = 0; i < l->server->reactor_count; i++) {
+        const uint64_t load = l->given[i] - counter_read(&l->server->reactors[i]->counters.ended);
+        if (load < best_load) {
+            best = i;
+            best_load = load;
+        }
+    }
+    return best;
+}
+
+static void admit(struct listener *l, int fd, const struct sockaddr *address, socklen_t len)
+{
+    const struct config *config = &l->server->live->config;
+    const struct admission_limits limits = { .connections_max = config->connections_max,
+                                             .before_login_max = config->connections_before_login_max,
+                                             .per_source_max = config->connections_per_source_max };
+    const struct admission_source source = admission_source_of(address);
+    uint32_t dice;
+    if (rng_fill(&rng_system, (uint8_t *)&dice, sizeof dice) != 0) {
+        dice = 0;
+    }
+    const enum admission_verdict verdict = admission_enter(l->server->admission, &limits, &source, dice);
+    if (verdict != ADMISSION_IN) {
+        complain(l, verdict);
+        refuse(l, fd);
+        return;
+    }
+    const unsigned number = fewest(l);
+    if (reactor_accepted(l->server->reactors[number], fd, address, len, &source) != 0) {
+        admission_leave(l->server->admission, &source, false);
+        complain(l, ADMISSION_NO_MEMORY);
+        close(fd);
+        return;
+    }
+    l->given[number]++;
+}
+
+/* No descriptors or no memory: a readable listener would spin. */
+static void pause_accepting(struct listener *l, int error)
+{
+    const struct timeval interval = milliseconds(PAUSE_MS);
+    log_line(LOG_WARN, "can't accept connections for a moment", LOG_TEXT("cause", strerrordesc_np(error)));
+    (void)event_del(l->accept_event);
+    (void)event_add(l->pause_event, &interval);
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct listener *l = argument;
+    (void)event_add(l->accept_event, NULL);
+}
+
+static void on_accept(evutil_socket_t listening, short what, void *argument)
+{
+    (void)what;
+    struct listener *l = argument;
+    for (unsigned i = 0; i < ACCEPTS_A_TURN; i++) {
+        struct sockaddr_storage address;
+        socklen_t len = sizeof address;
+        const int fd = accept4(listening, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            admit(l, fd, (const struct sockaddr *)&address, len);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            pause_accepting(l, errno);
+            return;
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            return; /* EAGAIN: that was all */
+        }
+    }
+}
+
+static int listen_on(const struct config *config, char error[LISTENER_ERROR_MAX])
+{
+    const struct addrinfo hints = {
+        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
+    };
+    struct addrinfo *found = NULL;
+    char port[8];
+    const int yes = 1;
+    (void)snprintf(port, sizeof port, "%u", config->port);
+    const int unresolved = getaddrinfo(config->address, port, &hints, &found);
+    if (unresolved != 0) {
+        (void)snprintf(error, LISTENER_ERROR_MAX, "%s is not an address to listen on: %s", config->address,
+                       gai_strerror(unresolved));
+        return -1;
+    }
+    const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, (int)config->backlog) != 0) {
+        (void)snprintf(error, LISTENER_ERROR_MAX, "can't listen on %s port %u: %s%s", config->address, config->port,
+                       strerrordesc_np(errno),
+                       errno == EADDRINUSE ? " (is kdcd running already? see [listen] port)" : "");
+        if (fd >= 0) {
+            close(fd);
+        }
+        freeaddrinfo(found);
+        return -1;
+    }
+    freeaddrinfo(found);
+    return fd;
+}
+
+static void describe(struct listener *l)
+{
+    struct sockaddr_storage address;
+    socklen_t len = sizeof address;
+    char host[48];
+    char port[8];
+    if (getsockname(l->fd, (struct sockaddr *)&address, &len) == 0 &&
+        getnameinfo((const struct sockaddr *)&address, len, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) == 0) {
+        (void)snprintf(l->address, sizeof l->address, address.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+    }
+}
+
+struct listener *listener_new(struct server *server, struct event_base *base, char error[LISTENER_ERROR_MAX])
+{
+    struct listener *l = calloc(1, sizeof *l);
+    if (l == NULL) {
+        (void)snprintf(error, LISTENER_ERROR_MAX, "no memory for a listening socket");
+        return NULL;
+    }
+    l->server = server;
+    l->fd = listen_on(&server->live->config, error);
+    if (l->fd < 0) {
+        free(l);
+        return NULL;
+    }
+    describe(l);
+    l->given = calloc(server->reactor_count, sizeof *l->given);
+    l->accept_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
+    l->pause_event = event_new(base, -1, 0, on_pause_over, l);
+    l->refused_event = event_new(base, -1, 0, on_refused_timer, l);
+    if (l->given == NULL || l->accept_event == NULL || l->pause_event == NULL || l->refused_event == NULL ||
+        event_add(l->accept_event, NULL) != 0) {
+        (void)snprintf(error, LISTENER_ERROR_MAX, "no memory for a listening socket");
+        listener_free(&l);
+    }
+    return l;
+}
+
+const char *listener_address(const struct listener *listener)
+{
+    return listener->address;
+}
+
+void listener_free(struct listener **listener)
+{
+    struct listener *l = *listener;
+    if (l == NULL) {
+        return;
+    }
+    struct event *events[] = { l->accept_event, l->pause_event, l->refused_event };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
+    }
+    close_refused(l, l->refused_count);
+    close(l->fd);
+    free(l->given);
+    free(l);
+    *listener = NULL;
+}

@@ -1,0 +1,100 @@
+/*
+ * mail.h: what one session (or a conversation's owner) tells another session: the only way in which sessions touch each
+ * other. A mail is a heap object that goes through queues; whoever takes it out frees it with mail_free.
+ *
+ * A mail that carries a key lives in secret memory and is wiped by mail_free.
+ */
+#ifndef KDC_MAIL_H
+#define KDC_MAIL_H
+
+#include "kdc/mailbox.h"
+#include "kdc/session_ref.h"
+#include "wire/protocol.h"
+
+enum mail_type {
+    MAIL_ISSUE,       /* struct mail_issue; not to a session but to the conversation's owner (conversation.h) */
+    MAIL_GRANT,       /* struct mail_grant; from the owner to both sessions */
+    MAIL_CIPHERTEXT,  /* struct mail_ciphertext */
+    MAIL_UNDELIVERED, /* struct mail_undelivered: what became of a ciphertext of yours */
+    MAIL_REFUSED,     /* struct mail_refused: a request of yours */
+    MAIL_PEER_GONE,   /* struct mail_leg: `from` is not in this conversation any more */
+    MAIL_CREDIT,      /* struct mail_credit: `from` has taken so much of what you passed to it */
+    MAIL_CAME_ONLINE, /* struct mail_name: a user that you watched */
+    MAIL_END,         /* struct mail_end: your session is over: taken over, kicked */
+};
+
+struct mail {
+    struct mailbox_item item; /* the queues' */
+    enum mail_type type;
+    struct session_ref to;
+    struct session_ref from;
+};
+
+/* An epoch that the database knows of, on its way to its key. */
+struct issue {
+    uint64_t conversation;
+    uint32_t epoch;
+    uint32_t request;     /* of the one who opened */
+    struct session_ref a; /* who opened */
+    struct session_ref b;
+    struct name name_a;
+    struct name name_b;
+    uint16_t suite;
+    uint64_t time; /* milliseconds since 1970 UTC */
+};
+
+struct mail_issue {
+    struct mail mail;
+    struct issue issue;
+};
+
+struct mail_grant {
+    struct mail mail;
+    struct issue issue;
+    size_t key_len;
+    uint8_t key[SUITE_ISSUED_KEY_MAX]; /* secret */
+};
+
+struct mail_ciphertext {
+    struct mail mail;
+    size_t len;
+    uint8_t plain[]; /* the whole message, type and body */
+};
+
+struct mail_undelivered {
+    struct mail mail;
+    struct message_undelivered what;
+};
+
+struct mail_refused {
+    struct mail mail;
+    struct message_refused what;
+};
+
+struct mail_leg {
+    struct mail mail;
+    uint64_t conversation;
+};
+
+struct mail_credit {
+    struct mail mail;
+    uint64_t conversation;
+    size_t bytes;
+};
+
+struct mail_name {
+    struct mail mail;
+    struct name name;
+};
+
+struct mail_end {
+    struct mail mail;
+    enum reason reason;
+};
+
+/* A zeroed mail of that type and size; `extra` bytes behind it for a ciphertext. NULL when memory is out. */
+void *mail_new(enum mail_type type, const struct session_ref *to, const struct session_ref *from, size_t extra)
+    __attribute__((warn_unused_result));
+void mail_free(struct mail *mail);
+
+#endif

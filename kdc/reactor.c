@@ -1,0 +1,406 @@
+#include "kdc/reactor.h"
+
+#include "crypto/secret.h"
+#include "kdc/clock.h"
+#include "kdc/connection.h"
+#include "kdc/conversation.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct accepted {
+    struct mailbox_item item;
+    int fd;
+    struct sockaddr_storage address;
+    socklen_t address_len;
+    struct admission_source source;
+};
+
+struct new_config {
+    struct mailbox_item item;
+    struct live_config *live;
+};
+
+struct drain {
+    struct mailbox_item item;
+    unsigned seconds;
+};
+
+/* ---- places ---- */
+
+int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
+{
+    if (reactor->first_free == reactor->slot_count) {
+        const uint32_t count = reactor->slot_count == 0 ? 64 : reactor->slot_count * 2;
+        struct reactor_slot *slots = reallocarray(reactor->slots, count, sizeof *slots);
+        if (slots == NULL) {
+            return -1;
+        }
+        for (uint32_t i = reactor->slot_count; i < count; i++) {
+            slots[i] = (struct reactor_slot){ .next_free = i + 1 };
+        }
+        reactor->slots = slots;
+        reactor->slot_count = count;
+    }
+    struct reactor_slot *slot = &reactor->slots[reactor->first_free];
+    *ref = (struct session_ref){
+        .reactor = reactor->number, .slot = reactor->first_free, .generation = ++slot->generation
+    };
+    reactor->first_free = slot->next_free;
+    slot->connection = connection;
+    reactor->connections++;
+    return 0;
+}
+
+void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref)
+{
+    struct reactor_slot *slot = &reactor->slots[ref->slot];
+    slot->connection = NULL;
+    slot->next_free = reactor->first_free;
+    reactor->first_free = ref->slot;
+    reactor->connections--;
+}
+
+struct connection *reactor_find(const struct reactor *reactor, const struct session_ref *ref)
+{
+    if (ref->slot >= reactor->slot_count) {
+        return NULL;
+    }
+    const struct reactor_slot *slot = &reactor->slots[ref->slot];
+    return slot->generation == ref->generation ? slot->connection : NULL;
+}
+
+/* ---- what comes in ---- */
+
+static void deliver_mail(struct reactor *reactor, struct mail *mail)
+{
+    if (mail->type == MAIL_ISSUE) {
+        conversation_issue(&reactor->host, &((struct mail_issue *)mail)->issue);
+    } else {
+        struct connection *c = reactor_find(reactor, &mail->to);
+        if (c != NULL && c->session != NULL) {
+            session_mail(c->session, mail);
+        } else {
+            session_mail_lost(&reactor->host, mail);
+        }
+    }
+    mail_free(mail);
+}
+
+static void deliver_job(struct reactor *reactor, struct job *job)
+{
+    struct connection *c = reactor_find(reactor, &job->owner);
+    if (c != NULL && job->class == JOB_HANDSHAKE) {
+        connection_handshake_done(c, job);
+    } else if (c != NULL && c->session != NULL) {
+        session_job_done(c->session, job);
+    }
+    job->destroy(job);
+}
+
+static void begin_drain(struct reactor *reactor, unsigned seconds)
+{
+    reactor->draining = true;
+    reactor->drain_until = reactor->now + (uint64_t)seconds * 1000;
+    for (uint32_t i = 0; i < reactor->slot_count; i++) {
+        if (reactor->slots[i].connection != NULL) {
+            connection_shut_down(reactor->slots[i].connection);
+        }
+    }
+}
+
+static void use_config(struct reactor *reactor, struct live_config *live)
+{
+    live_config_drop(&reactor->live);
+    reactor->live = live;
+    reactor->host.config = &live->config;
+}
+
+/* An item is the first member of what it stands for. */
+static void deliver(struct reactor *reactor, struct mailbox_item *item)
+{
+    switch ((enum reactor_item)item->kind) {
+    case REACTOR_MAIL:
+        deliver_mail(reactor, (struct mail *)item);
+        return;
+    case REACTOR_JOB:
+        deliver_job(reactor, (struct job *)item);
+        return;
+    case REACTOR_ACCEPTED: {
+        struct accepted *accepted = (struct accepted *)item;
+        connection_open(reactor, accepted->fd, (const struct sockaddr *)&accepted->address, accepted->address_len,
+                        &accepted->source);
+        break;
+    }
+    case REACTOR_CONFIG:
+        use_config(reactor, ((struct new_config *)item)->live);
+        break;
+    case REACTOR_DRAIN:
+        begin_drain(reactor, ((struct drain *)item)->seconds);
+        break;
+    }
+    free(item);
+}
+
+static void on_wake(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct reactor *reactor = argument;
+    reactor_touch_clock(reactor);
+    struct mailbox_item *item = mailbox_take(&reactor->mailbox);
+    while (item != NULL) {
+        struct mailbox_item *next = item->next;
+        deliver(reactor, item);
+        item = next;
+    }
+}
+
+static void on_tick(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct reactor *reactor = argument;
+    reactor_touch_clock(reactor);
+    struct timer *due = timer_wheel_turn(&reactor->wheel, reactor->now);
+    while (due != NULL) {
+        struct timer *next = due->next;
+        due->next = NULL;
+        connection_timer((struct connection *)((char *)due - offsetof(struct connection, timer)));
+        due = next;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void deliver_own(struct reactor *reactor)
+{
+    while (reactor->own_oldest != NULL) {
+        struct mailbox_item *item = reactor->own_oldest;
+        reactor->own_oldest = item->next;
+        if (reactor->own_oldest == NULL) {
+            reactor->own_newest = NULL;
+        }
+        deliver(reactor, item);
+    }
+}
+
+static void send_all(struct reactor *reactor)
+{
+    while (reactor->unsent != NULL) {
+        struct connection *c = reactor->unsent;
+        reactor->unsent = c->next_unsent;
+        c->unsent = false;
+        connection_flush(c);
+    }
+}
+
+static void resume_all(struct reactor *reactor)
+{
+    while (reactor->resumed != NULL) {
+        struct connection *c = reactor->resumed;
+        reactor->resumed = c->next_resumed;
+        c->resumed = false;
+        connection_resume(c);
+    }
+}
+
+static void free_ended(struct reactor *reactor)
+{
+    while (reactor->ended != NULL) {
+        struct connection *c = reactor->ended;
+        reactor->ended = c->next_ended;
+        connection_free(c);
+    }
+}
+
+static void finish_turn(struct reactor *reactor)
+{
+    /* Sending may allow a held-up peer to go on, and what that says may have to be sent in turn. */
+    do {
+        deliver_own(reactor);
+        send_all(reactor);
+        resume_all(reactor);
+    } while (reactor->own_oldest != NULL || reactor->unsent != NULL || reactor->resumed != NULL);
+    free_ended(reactor);
+}
+
+static void *run(void *argument)
+{
+    struct reactor *reactor = argument;
+    while (!reactor->draining || (reactor->connections > 0 && reactor->now < reactor->drain_until)) {
+        if (event_base_loop(reactor->base, EVLOOP_ONCE) != 0) {
+            log_event(LOG_ERROR, "a reactor's event loop failed", NULL);
+            break;
+        }
+        finish_turn(reactor);
+    }
+    return NULL;
+}
+
+/* ---- its life ---- */
+
+static int make_events(struct reactor *reactor)
+{
+    const struct timeval interval = { .tv_usec = TIMER_WHEEL_TICK_MS * 1000 };
+    reactor->base = event_base_new();
+    if (reactor->base == NULL) {
+        return -1;
+    }
+    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_PERSIST, on_wake, reactor);
+    reactor->tick = event_new(reactor->base, -1, EV_PERSIST, on_tick, reactor);
+    if (reactor->wake == NULL || reactor->tick == NULL || event_add(reactor->wake, NULL) != 0 ||
+        event_add(reactor->tick, &interval) != 0) {
+        return -1;
+    }
+    return 0;
+}
+
+struct reactor *reactor_new(struct server *server, uint32_t number, struct live_config *live)
+{
+    struct reactor *reactor = calloc(1, sizeof *reactor);
+    if (reactor == NULL) {
+        return NULL;
+    }
+    reactor->server = server;
+    reactor->number = number;
+    reactor->live = live_config_hold(live);
+    reactor_touch_clock(reactor);
+    timer_wheel_init(&reactor->wheel, reactor->now);
+    reactor_fill_host(reactor);
+    reactor->read_buffer = secret_alloc(REACTOR_READ_LEN);
+    const int mailbox = mailbox_init(&reactor->mailbox);
+    if (mailbox != 0 || reactor->read_buffer == NULL || make_events(reactor) != 0) {
+        reactor_free(&reactor);
+    }
+    return reactor;
+}
+
+int reactor_start(struct reactor *reactor)
+{
+    return pthread_create(&reactor->thread, NULL, run, reactor) == 0 ? 0 : -1;
+}
+
+/* What nobody will handle any more: freed, and what it holds closed. */
+static void discard(struct reactor *reactor, struct mailbox_item *item)
+{
+    switch ((enum reactor_item)item->kind) {
+    case REACTOR_MAIL:
+        mail_free((struct mail *)item);
+        return;
+    case REACTOR_JOB:
+        ((struct job *)item)->destroy((struct job *)item);
+        return;
+    case REACTOR_ACCEPTED:
+        close(((struct accepted *)item)->fd);
+        admission_leave(reactor->server->admission, &((struct accepted *)item)->source, false);
+        break;
+    case REACTOR_CONFIG:
+        live_config_drop(&((struct new_config *)item)->live);
+        break;
+    case REACTOR_DRAIN:
+        break;
+    }
+    free(item);
+}
+
+void reactor_free(struct reactor **reactor)
+{
+    struct reactor *r = *reactor;
+    if (r == NULL) {
+        return;
+    }
+    for (uint32_t i = 0; i < r->slot_count; i++) {
+        if (r->slots[i].connection != NULL) {
+            connection_lost(r->slots[i].connection, REASON_SHUTTING_DOWN);
+        }
+    }
+    free_ended(r);
+    for (struct mailbox_item *item = r->own_oldest; item != NULL;) {
+        struct mailbox_item *next = item->next;
+        discard(r, item);
+        item = next;
+    }
+    for (struct mailbox_item *item = mailbox_take(&r->mailbox); item != NULL;) {
+        struct mailbox_item *next = item->next;
+        discard(r, item);
+        item = next;
+    }
+    if (r->wake != NULL) {
+        event_free(r->wake);
+    }
+    if (r->tick != NULL) {
+        event_free(r->tick);
+    }
+    if (r->base != NULL) {
+        event_base_free(r->base);
+    }
+    mailbox_close(&r->mailbox);
+    secret_free(&r->read_buffer);
+    live_config_drop(&r->live);
+    free(r->slots);
+    free(r);
+    *reactor = NULL;
+}
+
+void reactor_join(struct reactor *reactor)
+{
+    pthread_join(reactor->thread, NULL);
+}
+
+/* ---- from other threads ---- */
+
+static void push(struct reactor *reactor, struct mailbox_item *item, enum reactor_item kind)
+{
+    item->kind = kind;
+    mailbox_push(&reactor->mailbox, item);
+}
+
+int reactor_drain(struct reactor *reactor, unsigned seconds)
+{
+    struct drain *drain = calloc(1, sizeof *drain);
+    if (drain == NULL) {
+        return -1;
+    }
+    drain->seconds = seconds;
+    push(reactor, &drain->item, REACTOR_DRAIN);
+    return 0;
+}
+
+int reactor_reload(struct reactor *reactor, struct live_config *live)
+{
+    struct new_config *next = calloc(1, sizeof *next);
+    if (next == NULL) {
+        return -1;
+    }
+    next->live = live_config_hold(live);
+    push(reactor, &next->item, REACTOR_CONFIG);
+    return 0;
+}
+
+int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
+                     const struct admission_source *source)
+{
+    struct accepted *accepted = calloc(1, sizeof *accepted);
+    if (accepted == NULL || len > sizeof accepted->address) {
+        free(accepted);
+        return -1;
+    }
+    accepted->fd = fd;
+    accepted->source = *source;
+    accepted->address_len = len;
+    memcpy(&accepted->address, address, len);
+    push(reactor, &accepted->item, REACTOR_ACCEPTED);
+    return 0;
+}
+
+void reactor_job_done(struct reactor *reactor, struct job *job)
+{
+    push(reactor, &job->item, REACTOR_JOB);
+}
+
+void reactor_mail(struct reactor *reactor, struct mail *mail)
+{
+    push(reactor, &mail->item, REACTOR_MAIL);
+}

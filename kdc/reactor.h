@@ -1,0 +1,107 @@
+/*
+ * reactor.h: one event loop on one thread, and the connections that it owns.
+ *
+ * What other threads have for it (new connections, jobs that are done, mail for its sessions, a new configuration) comes
+ * through its mailbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
+ * wait; handle what happened; deliver the own list; send what has gathered, one write for each connection; free what has
+ * ended.
+ *
+ * struct reactor is for reactor*.c and connection*.c; everything in it belongs to the reactor's thread, unless a comment says
+ * otherwise. The functions say from where they may be called.
+ */
+#ifndef KDC_REACTOR_H
+#define KDC_REACTOR_H
+
+#include "kdc/mailbox.h"
+#include "kdc/server.h"
+#include "kdc/session.h"
+#include "kdc/timer_wheel.h"
+
+#include <event2/event.h>
+#include <pthread.h>
+#include <sys/socket.h>
+
+struct connection;
+
+/* Room for one read behind the longest frame that may be waiting for its end. */
+#define REACTOR_READ_LEN (FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN + 65536)
+
+enum reactor_item { /* mailbox_item.kind */
+    REACTOR_MAIL,
+    REACTOR_JOB,
+    REACTOR_ACCEPTED,
+    REACTOR_CONFIG,
+    REACTOR_DRAIN,
+};
+
+struct reactor_slot {
+    struct connection *connection; /* NULL: free */
+    uint32_t generation;
+    uint32_t next_free;
+};
+
+struct reactor {
+    struct server *server;
+    uint32_t number;
+    pthread_t thread; /* the main thread's */
+    struct event_base *base;
+    struct event *wake;
+    struct event *tick;
+    struct mailbox mailbox; /* any thread may push */
+    struct mailbox_item *own_oldest;
+    struct mailbox_item *own_newest;
+    struct session_host host;
+    struct live_config *live;
+    struct counters counters; /* any thread may read */
+    struct timer_wheel wheel;
+    uint64_t now;           /* monotonic, milliseconds: as of this event */
+    uint8_t *read_buffer;   /* REACTOR_READ_LEN bytes of secret memory: frames are opened in it */
+    struct reactor_slot *slots;
+    uint32_t slot_count;
+    uint32_t first_free; /* slot_count: none */
+    size_t connections;
+    struct connection *unsent; /* have something to send at the end as of this event */
+    struct connection *ended;  /* are freed at the end as of this event */
+    struct connection *resumed; /* may read again, and have something kept to look at */
+    bool draining;
+    uint64_t drain_until;
+};
+
+/* ---- from the main thread ---- */
+
+/* Doesn't run yet. NULL when memory or descriptors are out. */
+struct reactor *reactor_new(struct server *server, uint32_t number, struct live_config *live)
+    __attribute__((warn_unused_result));
+/* -1 when there is no thread to be had. */
+int reactor_start(struct reactor *reactor) __attribute__((warn_unused_result));
+/* Once its thread has ended (if it ever ran) and nothing posts to it any more. Sets to NULL; *reactor may be NULL. */
+void reactor_free(struct reactor **reactor);
+/* Closes every session (shutting_down) and ends the thread when all is sent, or after that many seconds. -1 when memory is
+ * out. */
+int reactor_drain(struct reactor *reactor, unsigned seconds) __attribute__((warn_unused_result));
+void reactor_join(struct reactor *reactor);
+/* -1 when memory is out. */
+int reactor_reload(struct reactor *reactor, struct live_config *live) __attribute__((warn_unused_result));
+
+/* ---- from any thread ---- */
+
+/* A connection for it, which takes fd over. -1 when memory is out. */
+int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
+                     const struct admission_source *source) __attribute__((warn_unused_result));
+void reactor_job_done(struct reactor *reactor, struct job *job);
+void reactor_mail(struct reactor *reactor, struct mail *mail);
+
+/* ---- from its own thread ---- */
+
+/* The connection of that place; NULL when it is not there any more. */
+struct connection *reactor_find(const struct reactor *reactor, const struct session_ref *ref);
+/* A place for a connection: fills *ref. -1 when memory is out. */
+int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
+    __attribute__((warn_unused_result));
+void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref);
+/* Reads the clock into reactor->now: at the start of every callback. */
+void reactor_touch_clock(struct reactor *reactor);
+/* The functions that sessions act through (reactor_host.c). */
+void reactor_fill_host(struct reactor *reactor);
+
+#endif

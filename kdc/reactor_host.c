@@ -1,0 +1,157 @@
+/*
+ * reactor_host.c: the world that a session acts through (struct session_host), made of connections, reactors and workers.
+ */
+#include "kdc/clock.h"
+#include "kdc/connection.h"
+#include "wire/reason.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void reactor_touch_clock(struct reactor *reactor)
+{
+    reactor->now = clock_read_us(CLOCK_MONOTONIC_COARSE) / 1000;
+}
+
+static uint64_t host_now(void *context)
+{
+    (void)context;
+    return clock_wall_ms();
+}
+
+static uint64_t host_session_number(void *context)
+{
+    struct reactor *reactor = context;
+    return atomic_fetch_add_explicit(&reactor->server->next_session, 1, memory_order_relaxed);
+}
+
+static void post_own(struct reactor *reactor, struct mail *mail)
+{
+    mail->item.kind = REACTOR_MAIL;
+    mail->item.next = NULL;
+    if (reactor->own_newest != NULL) {
+        reactor->own_newest->next = &mail->item;
+    } else {
+        reactor->own_oldest = &mail->item;
+    }
+    reactor->own_newest = &mail->item;
+}
+
+static void host_post(void *context, struct mail *mail)
+{
+    struct reactor *reactor = context;
+    uint32_t number = mail->to.reactor;
+    if (mail->type == MAIL_ISSUE) {
+        number = (uint32_t)(((struct mail_issue *)mail)->issue.conversation % reactor->server->reactor_count);
+    }
+    if (number == reactor->number) {
+        post_own(reactor, mail);
+    } else {
+        reactor_mail(reactor->server->reactors[number], mail);
+    }
+}
+
+static bool pass_on(struct reactor *reactor, const struct session_ref *to, const struct session_ref *from,
+                    struct bytes plain)
+{
+    struct mail_ciphertext *mail = mail_new(MAIL_CIPHERTEXT, to, from, plain.len);
+    if (mail == NULL) {
+        return false;
+    }
+    mail->len = plain.len;
+    memcpy(mail->plain, plain.data, plain.len);
+    reactor_mail(reactor->server->reactors[to->reactor], &mail->mail);
+    return true;
+}
+
+static bool host_pass(void *context, const struct session_ref *to, const struct session_ref *from, struct bytes plain)
+{
+    struct reactor *reactor = context;
+    if (to->reactor != reactor->number) {
+        return pass_on(reactor, to, from, plain);
+    }
+    struct connection *c = reactor_find(reactor, to);
+    if (c == NULL || c->session == NULL || !session_is_in(c->session)) {
+        return false;
+    }
+    session_pass(c->session, from, plain);
+    return true;
+}
+
+static enum reason host_send(void *link, const struct message *message)
+{
+    return connection_send(link, message);
+}
+
+static enum reason host_send_plain(void *link, struct bytes plain)
+{
+    return connection_send_plain(link, plain);
+}
+
+static size_t host_waiting(void *link)
+{
+    const struct connection *c = link;
+    return buffer_len(&c->out);
+}
+
+static void host_hold(void *link, bool on)
+{
+    struct connection *c = link;
+    c->held = on;
+    connection_update_reading(c);
+    if (!on && c->partial_len > 0 && !c->resumed) {
+        c->resumed = true;
+        c->next_resumed = c->reactor->resumed;
+        c->reactor->resumed = c;
+    }
+}
+
+static void host_logged_in(void *link)
+{
+    connection_logged_in(link);
+}
+
+static void host_end(void *link, enum reason reason, bool tell)
+{
+    struct connection *c = link;
+    if (reason != REASON_NONE && tell) {
+        counter_add(&c->reactor->counters.refused[reason], 1);
+    }
+    if (!c->logged_in) {
+        connection_log(c, LOG_INFO, "closed before login", reason);
+    }
+    if (tell) {
+        connection_send_close(c, reason);
+    }
+    connection_finish(c);
+}
+
+static int host_submit(void *link, struct job *job, uint32_t *retry_after)
+{
+    const struct connection *c = link;
+    job->owner = c->ref;
+    return worker_pool_submit(c->reactor->server->pool, job, retry_after);
+}
+
+void reactor_fill_host(struct reactor *reactor)
+{
+    reactor->host = (struct session_host){
+        .context = reactor,
+        .config = &reactor->live->config,
+        .rng = &rng_system,
+        .directory = reactor->server->directory,
+        .counters = &reactor->counters,
+        .now = host_now,
+        .session_number = host_session_number,
+        .post = host_post,
+        .pass = host_pass,
+        .log = log_event,
+        .send = host_send,
+        .send_plain = host_send_plain,
+        .waiting = host_waiting,
+        .hold = host_hold,
+        .logged_in = host_logged_in,
+        .end = host_end,
+        .submit = host_submit,
+    };
+}

@@ -1,0 +1,159 @@
+#include "kdc/server.h"
+
+#include "crypto/identity.h"
+#include "kdc/clock.h"
+#include "kdc/reactor.h"
+
+#include <sched.h>
+#include <stdlib.h>
+
+#define QUEUE_ALARM_MS 2000
+
+unsigned server_cores(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) != 0) {
+        return 1;
+    }
+    const int count = CPU_COUNT(&set);
+    return count < 1 ? 1 : (unsigned)count;
+}
+
+static struct accounts *start_worker(void *context)
+{
+    struct server *server = context;
+    struct accounts *accounts = accounts_store_new(&server->first->config, &server->database);
+    if (accounts == NULL) {
+        log_event(LOG_ERROR, "no memory for a worker's database connection", NULL);
+    }
+    return accounts;
+}
+
+static void stop_worker(void *context, struct accounts *accounts)
+{
+    (void)context;
+    accounts_store_free(&accounts);
+}
+
+static void deliver(void *context, struct job *job)
+{
+    struct server *server = context;
+    reactor_job_done(server->reactors[job->owner.reactor], job);
+}
+
+static int start_threads(struct server *server)
+{
+    const struct config *config = &server->live->config;
+    server->reactors = calloc(server->reactor_count, sizeof(struct reactor *));
+    if (server->reactors == NULL) {
+        return -1;
+    }
+    /* All exist before the first runs: any of them may post to any other. */
+    for (unsigned i = 0; i < server->reactor_count; i++) {
+        server->reactors[i] = reactor_new(server, i, server->live);
+        if (server->reactors[i] == NULL) {
+            return -1;
+        }
+    }
+    server->pool = worker_pool_new(&(struct worker_pool_options){
+        .workers = server->worker_count,
+        .extra = true,
+        .queue_max = config->queue_max,
+        .alarm_ms = QUEUE_ALARM_MS,
+        .context = server,
+        .start = start_worker,
+        .stop = stop_worker,
+        .deliver = deliver,
+    });
+    if (server->pool == NULL) {
+        return -1;
+    }
+    for (unsigned i = 0; i < server->reactor_count; i++) {
+        if (reactor_start(server->reactors[i]) != 0) {
+            return -1;
+        }
+        server->running++;
+    }
+    return 0;
+}
+
+struct server *server_new(const struct config *config, struct identity *identity)
+{
+    struct server *server = calloc(1, sizeof *server);
+    if (server == NULL || database_state_init(&server->database) != 0) {
+        free(server);
+        identity_free(&identity);
+        return NULL;
+    }
+    server->identity = identity;
+    server->started = clock_monotonic_ms();
+    /* Never the same twice, also after a restart (as long as there is less than a million logins a second), and small
+     * enough for every JSON parser. */
+    atomic_init(&server->next_session, (clock_wall_ms() / 1000) << 20);
+    server->reactor_count = config->reactors != 0 ? config->reactors : server_cores();
+    server->worker_count = config->workers != 0 ? config->workers : server_cores();
+    server->first = live_config_new(config);
+    server->live = server->first != NULL ? live_config_hold(server->first) : NULL;
+    server->directory = directory_new();
+    server->admission = admission_new();
+    if (server->live == NULL || server->directory == NULL || server->admission == NULL || start_threads(server) != 0) {
+        server_drain(server);
+        server_free(&server);
+    }
+    return server;
+}
+
+int server_reload(struct server *server, const struct config *config)
+{
+    struct live_config *live = live_config_new(config);
+    if (live == NULL) {
+        return -1;
+    }
+    for (unsigned i = 0; i < server->reactor_count; i++) {
+        if (reactor_reload(server->reactors[i], live) != 0) {
+            live_config_drop(&live);
+            return -1;
+        }
+    }
+    worker_pool_set_queue_max(server->pool, config->queue_max);
+    live_config_drop(&server->live);
+    server->live = live;
+    return 0;
+}
+
+void server_drain(struct server *server)
+{
+    const unsigned seconds = server->live != NULL ? server->live->config.drain_seconds : 0;
+    for (unsigned i = 0; i < server->running; i++) {
+        while (reactor_drain(server->reactors[i], seconds) != 0) {
+            (void)sched_yield(); /* memory is out: others are freeing theirs */
+        }
+    }
+    for (unsigned i = 0; i < server->running; i++) {
+        reactor_join(server->reactors[i]);
+    }
+    server->running = 0;
+    /* The reactors' mailboxes are still there for what the workers deliver last. */
+    worker_pool_free(&server->pool);
+}
+
+void server_free(struct server **server)
+{
+    struct server *s = *server;
+    if (s == NULL) {
+        return;
+    }
+    /* Jobs and mail that were left over look at the directory and the admission: those go last. */
+    for (unsigned i = 0; s->reactors != NULL && i < s->reactor_count; i++) {
+        reactor_free(&s->reactors[i]);
+    }
+    free(s->reactors);
+    directory_free(&s->directory);
+    admission_free(&s->admission);
+    live_config_drop(&s->live);
+    live_config_drop(&s->first);
+    database_state_clear(&s->database);
+    identity_free(&s->identity);
+    free(s);
+    *server = NULL;
+}

@@ -1,0 +1,53 @@
+/*
+ * worker_pool.h: a bounded pool of threads that run jobs (job.h).
+ *
+ * Jobs wait in one queue for each class; a worker that becomes free takes the oldest job of the first class that has one. One
+ * worker more than configured takes no bcrypt: so who is in and wants a key, and who shakes hands, never waits for
+ * somebody else's password to be checked. All run at a lower priority than the reactors.
+ *
+ * A queue never grows past its bound: then worker_pool_submit refuses, and estimates when to come back. A job that waited for
+ * longer than alarm_ms raises an alarm: a line in the log (at most one in ten seconds) and a count.
+ *
+ * Thread: worker_pool_submit and worker_pool_stats from any; new, stop and free from one.
+ */
+#ifndef KDC_WORKER_POOL_H
+#define KDC_WORKER_POOL_H
+
+#include "kdc/accounts.h"
+#include "kdc/job.h"
+
+struct worker_pool;
+
+struct worker_pool_options {
+    unsigned workers;   /* that take every class; at least 1 */
+    bool extra;         /* one more, that takes no JOB_PASSWORD */
+    unsigned queue_max; /* jobs that may wait, of each class; at least 1 */
+    uint64_t alarm_ms;  /* of waiting */
+    void *context;      /* handed to the three functions */
+    /* On a worker's own thread, as its first and last act. NULL: it runs jobs with no accounts. */
+    struct accounts *(*start)(void *context);
+    void (*stop)(void *context, struct accounts *accounts);
+    /* On the worker, after job->run: takes the job home. */
+    void (*deliver)(void *context, struct job *job);
+};
+
+/* NULL when memory or threads are out. */
+struct worker_pool *worker_pool_new(const struct worker_pool_options *options) __attribute__((warn_unused_result));
+/* Destroys what waits, lets what runs finish and be delivered, ends the threads; later submits are refused. */
+void worker_pool_stop(struct worker_pool *pool);
+void worker_pool_free(struct worker_pool **pool); /* stops first; sets to NULL */
+
+/* 0: the pool owns the job. -1: its queue is full (or stopping): the job stays the caller's, *retry_after is in seconds. */
+int worker_pool_submit(struct worker_pool *pool, struct job *job, uint32_t *retry_after)
+    __attribute__((warn_unused_result));
+void worker_pool_set_queue_max(struct worker_pool *pool, unsigned queue_max);
+
+struct worker_pool_stats {
+    size_t queued[JOB_CLASS_COUNT];
+    uint64_t finished[JOB_CLASS_COUNT];
+    uint64_t service_us[JOB_CLASS_COUNT]; /* mean time to run one, of late */
+    uint64_t alarms;                      /* jobs that waited too long */
+};
+struct worker_pool_stats worker_pool_stats(struct worker_pool *pool);
+
+#endif
