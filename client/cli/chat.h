@@ -1,0 +1,54 @@
+/*
+ * chat.h: the line client, in three parts: chat.c (its life: login, leaving), chat_input.c (what a line that was typed
+ * means, and the commands), chat_show.c (what happened, as lines).
+ *
+ * On a terminal and in a pipe alike; without a terminal there is no prompt, one's own lines aren't repeated, a line is taken only
+ * once the /to before it has its answer, and the end of the input waits until what was written is delivered.
+ */
+#ifndef CLIENT_CLI_CHAT_H
+#define CLIENT_CLI_CHAT_H
+
+#include "client/cli/cli_session.h"
+#include "client/cli/line.h"
+#include "client/cli/people.h"
+
+struct chat {
+    struct cli_session session;
+    struct line *line;
+    bool interactive;
+    struct people people;
+    char current[KC_NAME_MAX + 1]; /* whom one talks to; empty: nobody yet */
+    bool list_unasked;             /* the next list is the one after login, that nobody asked for */
+    bool list_asked;
+    bool lost;                  /* the connection, and the one at the terminal knows */
+    bool settling;              /* lost, or just back: who is online is only known in a moment */
+    bool leaving;               /* as soon as all is delivered */
+    bool quit_warned;           /* the next /quit leaves whatever waits */
+    enum exit_code first_error; /* of a pipe's commands: its exit code in the end */
+    struct event *leave_timer;
+    struct event *settle_timer;
+    char day[16]; /* of the last line that was shown */
+};
+
+/* chat.c */
+/* Leaves once all is delivered, or says what isn't. `gone`: nobody could say /quit again. */
+void chat_leave(struct chat *chat, bool gone);
+/* Talks to that person from now on; "" to nobody. */
+void chat_set_current(struct chat *chat, const char *name);
+void chat_draw_prompt(struct chat *chat);
+/* A failure of one thing that was asked for: told, and in a pipe kept for the exit code. */
+void chat_problem(struct chat *chat, const char *subject, int error, unsigned retry_after);
+
+/* chat_input.c */
+/* struct line_handler's line. */
+void chat_input(void *context, const char *text, size_t len);
+
+/* chat_show.c */
+/* struct cli_session_handler's event. */
+void chat_event(void *context, const struct kc_event *event);
+/* A text, one's own or another's; `to` is named unless it is NULL. */
+void chat_show_text(struct chat *chat, const char *from, const char *to, bool own, const char *text, size_t len);
+/* After a reconnect: who didn't come back. */
+void chat_settled(struct chat *chat);
+
+#endif

@@ -1,0 +1,269 @@
+/* What a typed line means. */
+#include "client/cli/chat.h"
+#include "client/cli/clock_text.h"
+#include "wire/name.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct chat_command {
+    const char *name;
+    const char *arguments; /* for the help */
+    bool needs_argument;
+    bool takes_argument;
+    const char *doc;
+    /* `argument` is "" when there is none. */
+    void (*run)(struct chat *chat, const char *argument);
+};
+
+static void notice(struct chat *chat, const char *text)
+{
+    line_print(chat->line, LINE_NOTICE, "-- %s", text);
+}
+
+/* The name that was typed; false after saying that it is none. */
+static bool parse_name(struct chat *chat, const char *typed, struct name *name)
+{
+    if (name_from_string(typed, name) == 0) {
+        return true;
+    }
+    chat_problem(chat, NULL, KC_BAD_NAME, 0);
+    return false;
+}
+
+/* --- Commands --- */
+
+/* Asks for a new epoch. In a pipe, what comes next waits for the answer. */
+static void open_conversation(struct chat *chat, struct person *person)
+{
+    int error = kc_open(chat->session.client, person->name);
+    if (error == KC_OK) {
+        person->asked = true;
+        if (!chat->interactive) {
+            line_pause(chat->line);
+        }
+    } else if (error == KC_NOT_READY) {
+        line_print(chat->line, LINE_NOTICE, "-- Not connected at the moment; what you write to %s waits here",
+                   person->name);
+    } else {
+        chat_problem(chat, person->name, error, 0);
+    }
+}
+
+static void command_to(struct chat *chat, const char *argument)
+{
+    struct name name;
+    if (!parse_name(chat, argument, &name)) {
+        return;
+    }
+    if (strcmp(name.text, chat->session.user) == 0) {
+        chat_problem(chat, name.text, REASON_PEER_IS_SELF, 0);
+        return;
+    }
+    struct person *person = people_get(&chat->people, name.text);
+    if (person == NULL) {
+        chat_problem(chat, name.text, KC_NO_MEMORY, 0);
+        return;
+    }
+    chat_set_current(chat, person->name);
+    if (person->open) {
+        line_print(chat->line, LINE_NOTICE, "-- You talk to %s; %s", person->name,
+                   person->online ? "online" : "offline");
+        return;
+    }
+    open_conversation(chat, person);
+}
+
+static void command_list(struct chat *chat, const char *argument)
+{
+    (void)argument;
+    int error = kc_list(chat->session.client);
+    if (error != KC_OK) {
+        chat_problem(chat, NULL, error, 0);
+        return;
+    }
+    chat->list_asked = true;
+}
+
+static void command_who(struct chat *chat, const char *argument)
+{
+    struct name name;
+    if (parse_name(chat, argument, &name)) {
+        int error = kc_who(chat->session.client, name.text);
+        if (error != KC_OK) {
+            chat_problem(chat, name.text, error, 0);
+        }
+    }
+}
+
+static void command_rekey(struct chat *chat, const char *argument)
+{
+    if (*argument == '\0' && chat->current[0] == '\0') {
+        notice(chat, "/rekey: with whom? /rekey NAME, or /to NAME first");
+        return;
+    }
+    struct name name;
+    if (!parse_name(chat, *argument != '\0' ? argument : chat->current, &name)) {
+        return;
+    }
+    struct person *person = people_find(&chat->people, name.text);
+    if (person == NULL || person->epoch == 0) {
+        line_print(chat->line, LINE_NOTICE, "-- There is no conversation with %s yet: /to %s opens one", name.text,
+                   name.text);
+        return;
+    }
+    open_conversation(chat, person);
+}
+
+static void command_fingerprint(struct chat *chat, const char *argument)
+{
+    (void)argument;
+    line_print(chat->line, LINE_NOTICE, "-- The KDC at %s has the fingerprint %s",
+               chat->session.options->value[OPTION_SERVER], kc_fingerprint(chat->session.client));
+}
+
+static void command_quit(struct chat *chat, const char *argument)
+{
+    (void)argument;
+    chat_leave(chat, false);
+}
+
+static void command_help(struct chat *chat, const char *argument);
+
+static const struct chat_command chat_commands[] = {
+    { "to", "NAME", true, true, "talk to NAME from now on; opens a conversation if there is none", command_to },
+    { "list", "", false, false, "who is online", command_list },
+    { "who", "NAME", true, true, "whether NAME is online, and since when", command_who },
+    { "rekey", "[NAME]", false, true, "a new key for the conversation with NAME, or with whom you talk to",
+      command_rekey },
+    { "fingerprint", "", false, false, "the fingerprint of the KDC", command_fingerprint },
+    { "help", "", false, false, "this", command_help },
+    { "quit", "", false, false, "leave, once all is delivered; Ctrl-D too", command_quit },
+};
+#define COMMAND_COUNT (sizeof chat_commands / sizeof chat_commands[0])
+
+static void command_help(struct chat *chat, const char *argument)
+{
+    (void)argument;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        char usage[40];
+        (void)snprintf(usage, sizeof usage, "/%s %s", chat_commands[i].name, chat_commands[i].arguments);
+        line_print(chat->line, LINE_NOTICE, "-- %-14s %s", usage, chat_commands[i].doc);
+    }
+    static const char *const lines[] = {
+        "Any other line goes to whom you talk to; as long as that is nobody, a single NAME is /to NAME.",
+        "NAME: text     writes to NAME directly, if you have talked with NAME or have seen NAME online, or talk",
+        "               to nobody; else the whole line goes to whom you talk to.",
+        "//text         sends a text that begins with a slash.",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        notice(chat, lines[i]);
+    }
+}
+
+/* `text` is behind the slash. */
+static void run_command(struct chat *chat, const char *text)
+{
+    size_t word = strcspn(text, " \t");
+    char *argument = strdup(text + word + strspn(text + word, " \t"));
+    if (argument == NULL) {
+        return;
+    }
+    for (size_t len = strlen(argument); len > 0 && (argument[len - 1] == ' ' || argument[len - 1] == '\t'); len--) {
+        argument[len - 1] = '\0';
+    }
+    const struct chat_command *command = NULL;
+    for (size_t i = 0; command == NULL && i < COMMAND_COUNT; i++) {
+        const char *name = chat_commands[i].name;
+        command = strlen(name) == word && strncmp(name, text, word) == 0 ? &chat_commands[i] : NULL;
+    }
+    if (command == NULL) {
+        notice(chat, "There is no such command (/help; //text sends a text with a slash)");
+        chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
+    } else if ((command->needs_argument && *argument == '\0') || (!command->takes_argument && *argument != '\0')) {
+        line_print(chat->line, LINE_NOTICE, "-- It is /%s%s%s", command->name, *command->arguments != '\0' ? " " : "",
+                   command->arguments);
+        chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
+    } else {
+        command->run(chat, argument);
+    }
+    free(argument);
+}
+
+/* --- Texts --- */
+
+static void send_text(struct chat *chat, const char *peer, const char *text, size_t len)
+{
+    if (strcmp(peer, chat->session.user) == 0) {
+        chat_problem(chat, peer, REASON_PEER_IS_SELF, 0);
+        return;
+    }
+    struct person *person = people_get(&chat->people, peer);
+    int error = person != NULL ? kc_send(chat->session.client, peer, text, len, NULL) : KC_NO_MEMORY;
+    if (error == KC_OUTBOX_FULL && !chat->interactive && !person->offline_told) {
+        line_put_back(chat->line); /* until something is delivered */
+        return;
+    }
+    if (error != KC_OK) {
+        chat_problem(chat, peer, error, 0);
+        line_put_back(chat->line);
+        return;
+    }
+    person->talked = true;
+    person->wrote = true;
+    if (chat->interactive) {
+        bool current = strcmp(peer, chat->current) == 0;
+        chat_show_text(chat, chat->session.user, current ? NULL : person->name, true, text, len);
+    }
+}
+
+/* "NAME: text" to be sent directly: the length of "NAME: ", or 0 when the line is nothing of that kind. */
+static size_t parse_direct(const struct chat *chat, const char *text, size_t len, struct name *name)
+{
+    const char *colon = memchr(text, ':', len);
+    if (colon == NULL || (size_t)(colon - text) + 2 >= len || colon[1] != ' ' ||
+        name_parse((struct bytes){ (const uint8_t *)text, (size_t)(colon - text) }, name) != 0) {
+        return 0;
+    }
+    const struct person *person = people_find(&chat->people, name->text);
+    bool known = person != NULL && (person->talked || person->online);
+    return known || chat->current[0] == '\0' ? (size_t)(colon - text) + 2 : 0;
+}
+
+void chat_input(void *context, const char *text, size_t len)
+{
+    struct chat *chat = context;
+    struct name name;
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
+        len--;
+    }
+    bool is_command = len > 0 && text[0] == '/' && !(len > 1 && text[1] == '/');
+    if (strspn(text, " \t\r\n") >= len && strlen(text) >= len) {
+        return;
+    }
+    if (is_command) {
+        char *command = strndup(text + 1, len - 1);
+        if (command != NULL && strpbrk(command, "\r\n") != NULL) {
+            notice(chat, "A command is one line: this wasn't done");
+        } else if (command != NULL) {
+            run_command(chat, command);
+        }
+        free(command);
+        return;
+    }
+    chat->quit_warned = false;
+    size_t direct = parse_direct(chat, text, len, &name);
+    size_t slash = text[0] == '/' ? 1 : 0;
+    if (direct > 0) {
+        send_text(chat, name.text, text + direct, len - direct);
+    } else if (chat->current[0] != '\0') {
+        send_text(chat, chat->current, text + slash, len - slash);
+    } else if (name_parse((struct bytes){ (const uint8_t *)text, len }, &name) == 0) {
+        command_to(chat, name.text);
+    } else {
+        notice(chat, "To whom? Type a name first, or NAME: text (/list: who is online, /help)");
+        chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
+        line_put_back(chat->line);
+    }
+}

@@ -1,0 +1,252 @@
+#include "client/cli/cli_login.h"
+
+#include "crypto/secret.h"
+#include "wire/name.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Longer than any answer that makes sense. */
+#define ANSWER_ROOM 300
+
+/* True for an answer; else the session ends with the reason. */
+static bool answered(struct cli_session *session, enum ask_result result, const char *what, const char *option)
+{
+    switch (result) {
+    case ASK_OK:
+        return true;
+    case ASK_NO_TERMINAL:
+        cli_session_fail(session, EXIT_CODE_USAGE, "%s is needed, and there is no terminal to ask at: give %s", what,
+                         option);
+        return false;
+    case ASK_TOO_LONG:
+        cli_session_fail(session, EXIT_CODE_REFUSED, "%s: the answer is too long", what);
+        return false;
+    case ASK_INTERRUPTED:
+        break;
+    }
+    cli_session_end(session, EXIT_CODE_INTERRUPTED);
+    return false;
+}
+
+__attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vfprintf(stderr, format, arguments);
+    va_end(arguments);
+}
+
+/* --- Name and password --- */
+
+/* `current` may be empty; Enter keeps it. */
+static bool ask_name(struct cli_session *session, const char *current)
+{
+    char question[sizeof "Username []: " + KC_NAME_MAX];
+    char answer[ANSWER_ROOM];
+    (void)snprintf(question, sizeof question, *current != '\0' ? "Username [%s]: " : "Username%s: ", current);
+    for (;;) {
+        if (!answered(session, ask_line(question, answer, sizeof answer), "a user's name", "--user")) {
+            return false;
+        }
+        struct name name;
+        if (answer[0] == '\0' && *current != '\0') {
+            return true;
+        }
+        if (name_from_string(answer, &name) == 0) {
+            memcpy(session->user, name.text, sizeof session->user);
+            return true;
+        }
+        if (answer[0] != '\0') {
+            tell("A name has 1 to 32 of a-z 0-9 . _ - and begins with a letter or a digit.\n");
+        }
+    }
+}
+
+static bool ask_new_password(struct cli_session *session, const char *question, struct password *password)
+{
+    for (;;) {
+        if (!answered(session, ask_password(question, password), "a password", "--password-file FILE")) {
+            return false;
+        }
+        enum reason reason = password_check((struct bytes){ (const uint8_t *)password->bytes, password->len });
+        if (reason == REASON_NONE) {
+            return true;
+        }
+        if (password->len > 0 || session->make_account) {
+            tell("%s.\n", kc_error_text((int)reason));
+        }
+    }
+}
+
+/* For a new account: the same twice. `typed`: session->password holds what was typed before. */
+static bool ask_twice(struct cli_session *session, bool typed)
+{
+    struct password *again = secret_alloc(sizeof *again);
+    bool good = false;
+    if (again == NULL) {
+        cli_session_fail(session, EXIT_CODE_OTHER, "no memory");
+        return false;
+    }
+    for (;;) {
+        if (!typed && !ask_new_password(session, "Password for the new account: ", session->password)) {
+            break;
+        }
+        if (!answered(session, ask_password("The same password again: ", again), "a password",
+                      "--password-file FILE")) {
+            break;
+        }
+        if (again->len == session->password->len && secret_equal(again->bytes, session->password->bytes, again->len)) {
+            good = true;
+            break;
+        }
+        tell("The two passwords differ.\n");
+        typed = false;
+    }
+    secret_free(&again);
+    return good;
+}
+
+static bool get_password(struct cli_session *session)
+{
+    const char *file = session->options->value[OPTION_PASSWORD_FILE];
+    if (file != NULL) {
+        char error[600];
+        if (!password_read_file(file, session->password, error, sizeof error)) {
+            cli_session_fail(session, EXIT_CODE_USAGE, "%s", error);
+            return false;
+        }
+        return true;
+    }
+    if (!ask_possible()) {
+        return answered(session, ASK_NO_TERMINAL, "a password", "--password-file FILE or $KDC_CHAT_PASSWORD_FILE");
+    }
+    return session->make_account ? ask_twice(session, false)
+                                 : ask_new_password(session, "Password: ", session->password);
+}
+
+/* Hands name and password to the library. */
+static bool log_in(struct cli_session *session, bool make_account)
+{
+    int error =
+        kc_login(session->client, session->user, session->password->bytes, session->password->len, make_account);
+    if (error == KC_BAD_PASSWORD) {
+        const struct bytes password = { (const uint8_t *)session->password->bytes, session->password->len };
+        error = (int)password_check(password);
+    }
+    if (error != KC_OK) {
+        cli_session_fail_error(session, NULL, error, 0);
+        return false;
+    }
+    return true;
+}
+
+bool cli_login_first(struct cli_session *session)
+{
+    const char *user = session->options->value[OPTION_USER];
+    struct name name;
+    if (user != NULL && name_from_string(user, &name) == 0) {
+        memcpy(session->user, name.text, sizeof session->user);
+    } else if (!ask_name(session, "")) {
+        return false;
+    }
+    return get_password(session) && log_in(session, session->make_account);
+}
+
+/* --- Refused --- */
+
+static bool may_ask_again(int error)
+{
+    switch (error) {
+    case REASON_LOGIN_FAILED:
+    case REASON_NAME_TAKEN:
+    case REASON_NAME:
+    case REASON_PASSWORD_SHORT:
+    case REASON_PASSWORD_LONG:
+    case REASON_PASSWORD_NUL:
+    case REASON_PASSWORD_UTF8:
+    case REASON_REGISTRATION_CLOSED:
+        return true;
+    default:
+        return false;
+    }
+}
+
+void cli_login_refused(struct cli_session *session, const struct kc_event *event)
+{
+    if (session->was_ready || !session->offer_account || !may_ask_again(event->error) || !ask_possible()) {
+        cli_session_fail_error(session, session->user, event->error, event->retry_after);
+        return;
+    }
+    if (event->error == REASON_LOGIN_FAILED) {
+        tell("No such name or wrong password. ");
+    } else {
+        tell("%s: %s. ", session->user, kc_error_text(event->error));
+    }
+    for (;;) {
+        char question[sizeof "[t]ry again, [c]reate the account , [q]uit? " + KC_NAME_MAX];
+        char answer[ANSWER_ROOM];
+        (void)snprintf(question, sizeof question, "[t]ry again, [c]reate the account %s, [q]uit? ", session->user);
+        if (!answered(session, ask_line(question, answer, sizeof answer), "an answer", "--user and --password-file")) {
+            return;
+        }
+        char choice = (char)(answer[0] | 0x20);
+        if (choice == 't') {
+            if (ask_name(session, session->user) && ask_new_password(session, "Password: ", session->password)) {
+                (void)log_in(session, false);
+            }
+            return;
+        }
+        if (choice == 'c') {
+            /* What was typed before is the account's password, if it is typed the same once more. */
+            if (ask_twice(session, event->error == REASON_LOGIN_FAILED)) {
+                (void)log_in(session, true);
+            }
+            return;
+        }
+        if (choice == 'q') {
+            cli_session_end(session, exit_code_of(event->error));
+            return;
+        }
+    }
+}
+
+/* --- First contact --- */
+
+void cli_login_identity(struct cli_session *session, const struct kc_event *event)
+{
+    const char *server = session->options->value[OPTION_SERVER];
+    if (session->was_ready || !ask_possible()) {
+        (void)kc_trust(session->client, false);
+        cli_session_fail(session, EXIT_CODE_IDENTITY,
+                         "the KDC at %s is not known here. Its fingerprint is %s\n"
+                         "If that is what its operator says, give it once: --fingerprint %s",
+                         server, event->fingerprint, event->fingerprint);
+        return;
+    }
+    tell("First contact with the KDC at %s. Its fingerprint is\n\n    %s\n\n"
+         "Compare it with what the operator of the KDC says.\n",
+         server, event->fingerprint);
+    for (;;) {
+        char answer[ANSWER_ROOM];
+        if (!answered(session, ask_line("Is it the right one (yes/no)? ", answer, sizeof answer), "an answer",
+                      "--fingerprint")) {
+            return;
+        }
+        if (strcasecmp(answer, "yes") == 0 || strcasecmp(answer, "y") == 0) {
+            if (kc_trust(session->client, true) != KC_OK) {
+                tell("It can't be remembered, so this is asked again next time: %s\n", kc_detail(session->client));
+            }
+            return;
+        }
+        if (strcasecmp(answer, "no") == 0 || strcasecmp(answer, "n") == 0) {
+            (void)kc_trust(session->client, false);
+            cli_session_fail(session, EXIT_CODE_IDENTITY, "the KDC at %s is not trusted. Nothing was sent to it.",
+                             server);
+            return;
+        }
+        tell("Please answer yes or no.\n");
+    }
+}

@@ -1,0 +1,196 @@
+#include "client/cli/credentials.h"
+
+#include "crypto/secret.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <unistd.h>
+
+/* Those that would leave the terminal without echo. */
+static const int caught_signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
+#define CAUGHT_COUNT (sizeof caught_signals / sizeof caught_signals[0])
+
+/* Set by the signal handler while a question is asked; 0: none came. */
+static volatile sig_atomic_t signal_that_came;
+
+static void note_signal(int signal_number)
+{
+    signal_that_came = signal_number;
+}
+
+static int open_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (fd < 0 && isatty(STDIN_FILENO) == 1) {
+        fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    }
+    return fd;
+}
+
+bool ask_possible(void)
+{
+    int fd = open_terminal();
+    if (fd < 0) {
+        return false;
+    }
+    close(fd);
+    return true;
+}
+
+static void write_all(int fd, const char *text)
+{
+    size_t len = strlen(text);
+    while (len > 0) {
+        ssize_t written = write(fd, text, len);
+        if (written < 0 && errno != EINTR) {
+            return;
+        }
+        if (written > 0) {
+            text += written;
+            len -= (size_t)written;
+        }
+    }
+}
+
+/* Byte by byte, so that nothing that was typed ahead is taken away from who reads next. */
+static enum ask_result read_answer(int fd, char *answer, size_t room)
+{
+    size_t len = 0;
+    bool too_long = false;
+    for (;;) {
+        char byte;
+        ssize_t got = read(fd, &byte, 1);
+        if (got < 0 && errno == EINTR && signal_that_came == 0) {
+            continue;
+        }
+        if (got <= 0) {
+            secret_wipe(&byte, 1);
+            return ASK_INTERRUPTED;
+        }
+        if (byte == '\n' || byte == '\r') {
+            answer[len] = '\0';
+            return too_long ? ASK_TOO_LONG : ASK_OK;
+        }
+        if (len + 1 < room) {
+            answer[len++] = byte;
+        } else {
+            too_long = true;
+        }
+        secret_wipe(&byte, 1);
+    }
+}
+
+/* One asking; `stopped` when it was cut short by Ctrl-Z and the program goes on now. */
+static enum ask_result ask_once(int fd, const char *question, bool echo, char *answer, size_t room, bool *stopped)
+{
+    struct sigaction before[CAUGHT_COUNT];
+    struct sigaction action = { .sa_handler = note_signal };
+    sigemptyset(&action.sa_mask);
+    signal_that_came = 0;
+    for (size_t i = 0; i < CAUGHT_COUNT; i++) {
+        sigaction(caught_signals[i], &action, &before[i]);
+    }
+    struct termios saved;
+    bool has_settings = tcgetattr(fd, &saved) == 0;
+    struct termios asking = saved;
+    if (has_settings) {
+        asking.c_lflag |= ICANON | ISIG;
+        asking.c_iflag |= ICRNL;
+        asking.c_lflag = echo ? asking.c_lflag | ECHO : asking.c_lflag & ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+        tcsetattr(fd, echo ? TCSADRAIN : TCSAFLUSH, &asking);
+    }
+    write_all(fd, question);
+    enum ask_result result = read_answer(fd, answer, room);
+    int came = signal_that_came;
+    if (!echo || result != ASK_OK) {
+        write_all(fd, "\n");
+    }
+    if (has_settings) {
+        tcsetattr(fd, TCSADRAIN, &saved);
+    }
+    for (size_t i = 0; i < CAUGHT_COUNT; i++) {
+        sigaction(caught_signals[i], &before[i], NULL);
+    }
+    *stopped = came == SIGTSTP;
+    if (*stopped) {
+        (void)raise(SIGSTOP);
+    }
+    return result;
+}
+
+static enum ask_result ask(const char *question, bool echo, char *answer, size_t room)
+{
+    int fd = open_terminal();
+    if (fd < 0) {
+        return ASK_NO_TERMINAL;
+    }
+    enum ask_result result;
+    bool stopped;
+    do {
+        result = ask_once(fd, question, echo, answer, room, &stopped);
+    } while (stopped);
+    close(fd);
+    return result;
+}
+
+enum ask_result ask_line(const char *question, char *answer, size_t room)
+{
+    return ask(question, true, answer, room);
+}
+
+enum ask_result ask_password(const char *question, struct password *password)
+{
+    enum ask_result result = ask(question, false, password->bytes, sizeof password->bytes);
+    password->len = result == ASK_OK ? strlen(password->bytes) : 0;
+    if (result != ASK_OK) {
+        secret_wipe(password->bytes, sizeof password->bytes);
+    }
+    return result;
+}
+
+bool password_read_file(const char *path, struct password *password, char *error, size_t error_room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0) {
+        (void)snprintf(error, error_room, "password file %s: %s", path, strerror(errno));
+        if (fd >= 0) {
+            close(fd);
+        }
+        return false;
+    }
+    if (S_ISREG(status.st_mode) && (status.st_mode & (S_IRGRP | S_IROTH)) != 0) {
+        fprintf(stderr, "kdc-chat: warning: others can read the password file %s: chmod 600 it\n", path);
+    }
+    size_t len = 0;
+    ssize_t got = 1;
+    while (len < sizeof password->bytes && memchr(password->bytes, '\n', len) == NULL) {
+        got = read(fd, password->bytes + len, sizeof password->bytes - len);
+        if (got > 0) {
+            len += (size_t)got;
+        } else if (got == 0 || errno != EINTR) {
+            break;
+        }
+    }
+    int failure = errno;
+    close(fd);
+    const char *newline = memchr(password->bytes, '\n', len);
+    password->len = newline != NULL ? (size_t)(newline - password->bytes) : len;
+    if (password->len > 0 && newline != NULL && password->bytes[password->len - 1] == '\r') {
+        password->len--;
+    }
+    if (got < 0 || password->len == 0 || password->len == sizeof password->bytes) {
+        (void)snprintf(error, error_room, "password file %s: %s", path,
+                       got < 0              ? strerror(failure)
+                       : password->len == 0 ? "its first line is empty"
+                                            : "its first line is too long");
+        password->len = 0;
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,79 @@
+#include "client/cli/exit_code.h"
+
+#include "client/kdcchat.h"
+#include "wire/protocol.h"
+
+#include <stddef.h>
+
+static const struct {
+    int error;
+    enum exit_code code;
+} codes[] = {
+    { KC_OK, EXIT_CODE_OK },
+    { KC_UNREACHABLE, EXIT_CODE_UNREACHABLE },
+    { KC_CONNECTION_LOST, EXIT_CODE_UNREACHABLE },
+    { KC_BAD_ADDRESS, EXIT_CODE_UNREACHABLE },
+    { KC_NOT_READY, EXIT_CODE_UNREACHABLE },
+    { REASON_SHUTTING_DOWN, EXIT_CODE_UNREACHABLE },
+    { REASON_SILENT, EXIT_CODE_UNREACHABLE },
+    { REASON_SLOW_READER, EXIT_CODE_UNREACHABLE },
+    { KC_IDENTITY_CHANGED, EXIT_CODE_IDENTITY },
+    { KC_IDENTITY_REFUSED, EXIT_CODE_IDENTITY },
+    { KC_BAD_SIGNATURE, EXIT_CODE_IDENTITY },
+    { KC_BAD_CONFIRM, EXIT_CODE_IDENTITY },
+    { KC_BAD_OPTION, EXIT_CODE_USAGE },
+    { KC_BAD_NAME, EXIT_CODE_REFUSED },
+    { KC_BAD_TEXT, EXIT_CODE_REFUSED },
+    { KC_BAD_PASSWORD, EXIT_CODE_REFUSED },
+    { REASON_NAME, EXIT_CODE_REFUSED },
+    { REASON_PASSWORD_SHORT, EXIT_CODE_REFUSED },
+    { REASON_PASSWORD_LONG, EXIT_CODE_REFUSED },
+    { REASON_PASSWORD_NUL, EXIT_CODE_REFUSED },
+    { REASON_PASSWORD_UTF8, EXIT_CODE_REFUSED },
+    { REASON_NAME_TAKEN, EXIT_CODE_REFUSED },
+    { REASON_REGISTRATION_CLOSED, EXIT_CODE_REFUSED },
+    { REASON_TEXT_LENGTH, EXIT_CODE_REFUSED },
+    { REASON_PEER_IS_SELF, EXIT_CODE_REFUSED },
+    { REASON_LOGIN_FAILED, EXIT_CODE_LOGIN },
+    { REASON_TRIES, EXIT_CODE_LOGIN },
+    { REASON_ACCOUNT_LOCKED, EXIT_CODE_LOGIN },
+    { REASON_ACCOUNT_DISABLED, EXIT_CODE_LOGIN },
+    { REASON_ACCOUNT_PENDING, EXIT_CODE_LOGIN },
+    { REASON_NO_SUCH_USER, EXIT_CODE_NO_SUCH_USER },
+    { REASON_PEER_LOCKED, EXIT_CODE_NO_SUCH_USER },
+    { REASON_PEER_OFFLINE, EXIT_CODE_PEER_OFFLINE },
+    { REASON_DEADLINE, EXIT_CODE_TIMEOUT },
+    { REASON_BUSY, EXIT_CODE_BUSY },
+    { REASON_UNAVAILABLE, EXIT_CODE_BUSY },
+    { REASON_TOO_MANY, EXIT_CODE_BUSY },
+    { KC_OUTBOX_FULL, EXIT_CODE_BUSY },
+    { REASON_TAKEN_OVER, EXIT_CODE_ENDED },
+    { REASON_KICKED, EXIT_CODE_ENDED },
+};
+
+enum exit_code exit_code_of(int error)
+{
+    for (size_t i = 0; i < sizeof codes / sizeof codes[0]; i++) {
+        if (codes[i].error == error) {
+            return codes[i].code;
+        }
+    }
+    return EXIT_CODE_OTHER;
+}
+
+const char *exit_code_help(void)
+{
+    return "  0  done\n"
+           "  1  anything that is not below\n"
+           "  2  wrong usage: command line, environment, or configuration file\n"
+           "  3  login refused\n"
+           "  4  the other person is offline\n"
+           "  5  no such user, or the account is not active\n"
+           "  6  the KDC can't be reached, or the connection was lost\n"
+           "  7  the KDC's identity changed, is not trusted, or was not proved\n"
+           "  8  timed out\n"
+           "  9  input refused: name, password or text not allowed; name taken; registration closed\n"
+           " 10  busy or temporarily unavailable: try again later\n"
+           " 11  ended: logged in elsewhere, or kicked by the operator\n"
+           "130  interrupted\n";
+}

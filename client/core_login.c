@@ -1,0 +1,104 @@
+/* core_login.c: who one is: credentials in, and what the KDC says to them. */
+#include "client/core_internal.h"
+
+#include "crypto/secret.h"
+
+#include <string.h>
+
+static void send_credentials(struct core *core)
+{
+    const struct credentials *who = core->credentials;
+    struct message m = {
+        .type = core->make_account ? MESSAGE_REGISTER : MESSAGE_LOGIN,
+        .credentials = {
+            .name = { .data = (const uint8_t *)who->name.text, .len = strlen(who->name.text) },
+            .password = { .data = who->password, .len = who->password_len },
+        },
+    };
+    core->state = CORE_LOGIN;
+    core_put(core, &m);
+}
+
+int core_login(struct core *core, const char *name, const char *password, size_t password_len, bool make_account)
+{
+    struct name parsed;
+    if (core->state == CORE_LOGIN || core->state == CORE_READY || core->state == CORE_ENDED)
+        return KC_NOT_READY;
+    if (name_from_string(name, &parsed) != 0)
+        return KC_BAD_NAME;
+    if (password_check((struct bytes){ .data = (const uint8_t *)password, .len = password_len }) != REASON_NONE)
+        return KC_BAD_PASSWORD;
+
+    /* Somebody else: what waits here is the one before's. */
+    if (core->self.text[0] != '\0' && !name_equal(&core->self, &parsed)) {
+        peers_free(core);
+        core->self = (struct name){ .text = "" };
+    }
+    secret_wipe(core->credentials, sizeof(*core->credentials));
+    core->credentials->name = parsed;
+    memcpy(core->credentials->password, password, password_len);
+    core->credentials->password_len = password_len;
+    core->make_account = make_account;
+    core->accepted = false;
+    if (core->state == CORE_CREDENTIALS)
+        send_credentials(core);
+    return KC_OK;
+}
+
+void login_forget(struct core *core)
+{
+    secret_wipe(core->credentials, sizeof(*core->credentials));
+}
+
+void login_start(struct core *core)
+{
+    if (core->credentials->password_len > 0) {
+        send_credentials(core);
+        return;
+    }
+    core_emit(core, &(struct kc_event){ .type = KC_EVENT_LOGIN_REFUSED, .error = KC_NOT_READY });
+}
+
+void login_welcome(struct core *core, const struct message_welcome *m)
+{
+    if (!name_equal(&m->name, &core->credentials->name)) {
+        core_fail_close(core, REASON_MALFORMED, KC_PROTOCOL);
+        return;
+    }
+    bool resumed = core->accepted;
+    core->self = m->name;
+    core->session = m->session;
+    core->rekey_messages = m->rekey_messages == 0 ? UINT64_MAX : m->rekey_messages;
+    core->rekey_ms = m->rekey_seconds == 0 ? UINT64_MAX : UINT64_C(1000) * m->rekey_seconds;
+    core->ping_ms = UINT64_C(1000) * m->ping_seconds;
+    core->make_account = false;
+    core->accepted = true;
+    core->state = CORE_READY;
+    opens_after_login(core);
+    core_emit(core, &(struct kc_event){
+                        .type = KC_EVENT_READY,
+                        .fingerprint = core->fingerprint,
+                        .name = core->self.text,
+                        .group = core->group->name,
+                        .suite = core->suite->name,
+                        .session = core->session,
+                        .resumed = resumed,
+                    });
+}
+
+void login_refused(struct core *core, const struct message_refused *m)
+{
+    if (core->accepted) {
+        /* Nobody sits at the prompt: busy and the like are worth another try, all else is the end. */
+        core->retry_after = m->retry_after;
+        core_fail_close(core, REASON_NONE, (int)m->reason);
+        return;
+    }
+    core->state = CORE_CREDENTIALS;
+    login_forget(core);
+    core_emit(core, &(struct kc_event){
+                        .type = KC_EVENT_LOGIN_REFUSED,
+                        .error = (int)m->reason,
+                        .retry_after = m->retry_after,
+                    });
+}
