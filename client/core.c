@@ -351,3 +351,8 @@ void core_set_trace(struct core *core, bool on)
 {
     core->tracing = on;
 }
+
+void core_set_send_only(struct core *core, bool on)
+{
+    core->send_only = on;
+}

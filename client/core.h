@@ -1,15 +1,16 @@
 /*
- * core.h: the client's protocol side without I/O: frames in, frames and events out. libkdcchat's session.c gives it a socket and
- * timers; the simulation in the tests gives it a virtual clock and a network of its own.
+ * core.h: the client's protocol side without I/O: frames in, frames and events out. libkdcchat's session.c gives it a
+ * socket and timers; the simulation in the tests gives it a virtual clock and a network of its own.
  *
- * Holds everything that outlives a connection (conversations with their last epochs, outboxes, what was received), so that a
- * reconnect is: core_connected with a fresh handshake, and everything unacknowledged goes out again.
+ * Holds everything that outlives a connection (conversations with their last epochs, outboxes, what was received), so
+ * that a reconnect is: core_connected with a fresh handshake, and everything unacknowledged goes out again.
  *
- * After every call of core_input, core_tick and the calls of kdcchat.h, and after having written some of core_output, the host looks
- * at core_output and core_next_tick again: texts wait while much is to be sent, and an error that came up in a call without
- * a result (core_send) is handed out by the next core_tick.
+ * After every call of core_input, core_tick and the calls of kdcchat.h, and after having written some of core_output,
+ * the host looks at core_output and core_next_tick again: texts wait while much is to be sent, and an error that came
+ * up in a call that has another result (core_send) is handed out by the next core_tick.
  *
- * The event function may call everything below but core_free, core_connected, core_input, core_tick and core_disconnected.
+ * The event function may call everything below but core_free, core_connected, core_input, core_tick and
+ * core_disconnected.
  *
  * Thread: one. Lives in memory of its own; secrets in secret memory.
  */
@@ -29,8 +30,8 @@ struct core_host {
     uint64_t (*now)(void *context);
     uint64_t (*wall)(void *context);
     void (*event)(void *context, const struct kc_event *event);
-    /* How the KDC with this identity is known: the host answers at once with known/unknown/changed; for unknown the core
-     * waits for core_trust. */
+    /* How the KDC with this identity is known: the host answers at once with known/unknown/changed; for unknown the
+     * core waits for core_trust. */
     enum core_identity (*identity)(void *context, const uint8_t public_key[IDENTITY_PUBLIC_LEN]);
     const struct rng *rng;
 };
@@ -52,8 +53,8 @@ void core_free(struct core **core);
 
 /* Transport. A new connection is up: the client_hello is appended to the output. */
 int core_connected(struct core *core) __attribute__((warn_unused_result));
-/* Bytes that arrived, in any portions; changed in place. 0, or a kc_error/reason for which the transport must be closed (after
- * flushing the output). */
+/* Bytes that arrived, in any portions; changed in place. 0, or a kc_error/reason for which the transport must be
+ * closed (after flushing the output). */
 int core_input(struct core *core, uint8_t *data, size_t len) __attribute__((warn_unused_result));
 /* What waits to be sent: the host writes and consumes it. */
 struct buffer *core_output(struct core *core);
@@ -74,8 +75,9 @@ bool core_was_ready(const struct core *core);
 /* Wipes the password, when nobody will come back. */
 void core_forget_password(struct core *core);
 
-/* The calls of kdcchat.h, with the same results. core_trust: KC_OK; KC_IDENTITY_REFUSED after a no, or another error: then the
- * transport is to be closed; KC_NOT_READY when there is nothing to trust. core_close: flush the output, then close. */
+/* The calls of kdcchat.h, with the same results. core_trust: KC_OK; KC_IDENTITY_REFUSED after a no, or another error:
+ * then the transport is to be closed; KC_NOT_READY when there is nothing to trust. core_close: flush the output, then
+ * close. */
 int core_login(struct core *core, const char *name, const char *password, size_t password_len, bool make_account);
 int core_trust(struct core *core, bool yes);
 void core_close(struct core *core);
@@ -86,5 +88,7 @@ size_t core_discard(struct core *core, const char *name);
 int core_list(struct core *core);
 int core_who(struct core *core, const char *name);
 void core_set_trace(struct core *core, bool on);
+/* kc_options.send_only */
+void core_set_send_only(struct core *core, bool on);
 
 #endif

@@ -1,4 +1,5 @@
-/* core_conversation.c: epochs taken, messages under them, receipts, and when a new epoch is due (protocol.md section 5). */
+/* core_conversation.c: epochs taken, messages under them, receipts, and when a new epoch is due (protocol.md section
+ * 5). */
 #include "client/core_internal.h"
 
 #include "crypto/secret.h"
@@ -15,7 +16,8 @@ static bool room_for_texts(const struct core *core)
     return buffer_len(&core->output) < OUTPUT_TEXT_LIMIT;
 }
 
-/* Seals under the newest epoch. The chain steps on with every message: so the room is there before, or the connection ends. */
+/* Seals under the newest epoch. The chain steps on with every message: so the room is there before, or the connection
+ * ends. */
 static bool seal_content(struct core *core, struct peer *peer, const struct content *content, uint8_t *room,
                          struct message *m)
 {
@@ -302,6 +304,11 @@ static struct arrival *arrival_of(struct core *core, struct peer *peer, uint64_t
 static void text_arrived(struct core *core, struct peer *peer, const struct message_ciphertext *m,
                          const struct content *content)
 {
+    if (core->send_only) {
+        trace_line(core, "text %llu from %s is not taken: this client only sends", (unsigned long long)content->number,
+                   peer->name.text);
+        return;
+    }
     struct arrival *arrival = arrival_of(core, peer, content->instance);
     arrival->receipt_due = true;
     if (content->number <= arrival->last) {

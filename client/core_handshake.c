@@ -1,4 +1,5 @@
-/* core_handshake.c: from the client_hello to a channel that both sides have confirmed, and whether it leads to the right KDC. */
+/* core_handshake.c: from the client_hello to a channel that both sides have confirmed, and whether it leads to the
+ * right KDC. */
 #include "client/core_internal.h"
 
 #include "crypto/secret.h"

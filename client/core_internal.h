@@ -1,9 +1,9 @@
 /*
  * core_internal.h: what the files of the core share. Private to client/core*.c, requests.c and trace.c.
  *
- * One error ends a connection: core_fail notes it, and core_input or core_tick hands it to the host. Events are handed out in the
- * middle of the work, and the application may call back into the core from there: so no peer is ever removed while
- * `depth` isn't 0, and whoever handed out an event looks at the state again.
+ * One error ends a connection: core_fail notes it, and core_input or core_tick hands it to the host. Events are
+ * handed out in the middle of the work, and the application may call back into the core from there: so no peer is
+ * ever removed while `depth` isn't 0, and whoever handed out an event looks at the state again.
  */
 #ifndef CLIENT_CORE_INTERNAL_H
 #define CLIENT_CORE_INTERNAL_H
@@ -102,6 +102,7 @@ struct core {
     struct core_host host;
     struct handshake_policy policy;
     bool tracing;
+    bool send_only;
     unsigned depth; /* events being handed out */
 
     enum core_state state;

@@ -1,4 +1,5 @@
-/* core_peer.c: the people one talks with: remembering them, and opening conversations with them when there is a reason to. */
+/* core_peer.c: the people one talks with: remembering them, and opening conversations with them when there is a
+ * reason to. */
 #include "client/core_internal.h"
 
 #include <stdlib.h>

@@ -13,8 +13,8 @@ static const struct {
     { KC_UNREACHABLE, "unreachable", "The KDC can't be reached: check its address, and whether it runs" },
     { KC_CONNECTION_LOST, "connection_lost", "The connection to the KDC was lost" },
     { KC_IDENTITY_CHANGED, "identity_changed",
-      "This is not the KDC that is known under this address: somebody may stand in between, or it was set up anew; ask its "
-      "operator for its fingerprint before you go on" },
+      "This is not the KDC that is known under this address: somebody may stand in between, or it was set up anew; "
+      "ask its operator for its fingerprint before you go on" },
     { KC_IDENTITY_REFUSED, "identity_refused", "The KDC's fingerprint was not accepted" },
     { KC_BAD_SIGNATURE, "bad_signature",
       "The KDC couldn't prove its identity: somebody may stand in between; no password was sent" },

@@ -1,15 +1,16 @@
 /*
- * kdcchat.h: libkdcchat, the client's side of kdc-chat, for embedding: one user's session with a KDC and the conversations in it.
+ * kdcchat.h: libkdcchat, the client's side of kdc-chat, for embedding: one user's session with a KDC and the
+ * conversations in it.
  *
  * Give it an event_base (libevent 2.1), options and a function for events; call kc_login and kc_connect; run the loop.
- * The library connects, runs the handshake, logs in, opens conversations when they are needed, encrypts and decrypts, keeps
- * every text until the other person's client has it, and reconnects with a backoff when the connection is lost: the
- * password stays in locked memory for that. It knows nothing of terminals, prints nothing and never exits.
+ * The library connects, runs the handshake, logs in, opens conversations when they are needed, encrypts and decrypts,
+ * keeps every text until the other person's client has it, and reconnects with a backoff when the connection is lost:
+ * the password stays in locked memory for that. It knows nothing of terminals, prints nothing and never exits.
  *
  * Thread: a kc_client and its event_base belong to one thread. Calls may be made from inside the event function, except
  * kc_free. Strings and bytes in an event are lent for the length of the call. All text is UTF-8; names come out in
- * lower case. Lengths are in bytes, times in milliseconds since 1970 UTC. A host's name is looked up by getaddrinfo, which
- * keeps the loop waiting when a name server is slow: give an address where that matters.
+ * lower case. Lengths are in bytes, times in milliseconds since 1970 UTC. A host's name is looked up by getaddrinfo,
+ * which keeps the loop waiting when a name server is slow: give an address where that matters.
  *
  * Nothing in a text is made safe for a terminal: an application that prints one replaces control characters first.
  */
@@ -65,19 +66,20 @@ struct kc_options {
     const char *groups;       /* names, comma-separated, most preferred first; NULL: ffdhe3072,ffdhe4096 */
     const char *suites;       /* likewise; NULL: chacha20-poly1305,aes-256-gcm,3des-cbc-hmac-sha512 */
     bool reconnect;           /* whether to come back by itself after a connection is lost */
+    bool send_only;           /* texts that arrive are neither taken nor acknowledged: they stay in their senders' outboxes */
     unsigned connect_timeout; /* seconds for connection, handshake and login together; 0: 15 */
 };
 
 enum kc_event_type {
     KC_EVENT_IDENTITY,      /* an unknown KDC: answer with kc_trust, now or later */
     KC_EVENT_READY,         /* logged in; `resumed` when after a reconnect */
-    KC_EVENT_LOGIN_REFUSED, /* error (KC_NOT_READY: kc_login wasn't called yet); call kc_login for another try, or give up */
-    KC_EVENT_DISCONNECTED, /* error; `retry_ms` until the next try, 0 when the library gives up */
-    KC_EVENT_OPENED,       /* an epoch of a conversation with `peer` was taken */
+    KC_EVENT_LOGIN_REFUSED, /* error (KC_NOT_READY: kc_login wasn't called yet); call kc_login, or give up */
+    KC_EVENT_DISCONNECTED,  /* error; `retry_ms` until the next try, 0 when the library gives up */
+    KC_EVENT_OPENED,        /* an epoch of a conversation with `peer` was taken */
     KC_EVENT_REFUSED, /* a request about `peer` (kc_open, kc_who, or a text that needed it) was refused: error; peer is
                             * NULL for kc_list. peer_offline: texts wait, and go when the peer comes. no_such_user,
-                            * peer_is_self, peer_locked: texts that waited for the peer are discarded. busy, unavailable,
-                            * too_many: tried again in retry_after seconds; given up when that is 0 */
+                            * peer_is_self, peer_locked: texts that waited for the peer are discarded. busy,
+                            * unavailable, too_many: tried again in retry_after seconds; given up when that is 0 */
     KC_EVENT_TEXT,    /* a text from `peer`; once each, in order */
     KC_EVENT_DELIVERED, /* all own texts to `peer` up to `number` are on the other side */
     KC_EVENT_PRESENCE,  /* `peer` came (online) or went */
@@ -127,16 +129,18 @@ struct kc_client *kc_new(struct event_base *base, const struct kc_options *optio
 /* Ends the connection at once, wipes and frees everything, sets *client to NULL. */
 void kc_free(struct kc_client **client);
 
-/* Whom to log in as; `make_account` registers instead. The password is copied into locked memory; the caller wipes its own.
- * Before kc_connect, or as the answer to KC_EVENT_LOGIN_REFUSED. The password is wiped when it was refused, and when the
- * library gives up. KC_OK, KC_BAD_NAME, KC_BAD_PASSWORD; KC_NOT_READY while a login is under way or done. */
+/* Whom to log in as; `make_account` registers instead. The password is copied into locked memory; the caller wipes
+ * its own. Before kc_connect, or as the answer to KC_EVENT_LOGIN_REFUSED. The password is wiped when it was refused,
+ * and when the library gives up. KC_OK, KC_BAD_NAME, KC_BAD_PASSWORD; KC_NOT_READY while a login is under way or
+ * done. */
 int kc_login(struct kc_client *client, const char *name, const char *password, size_t password_len, bool make_account);
 
-/* Starts connecting, at once also while it waits to reconnect. Everything else is told by events. KC_OK, or KC_KNOWN_KDCS:
- * the file can't be read, and kc_detail says why. */
+/* Starts connecting, at once also while it waits to reconnect. Everything else is told by events. KC_OK, or
+ * KC_KNOWN_KDCS: the file can't be read, and kc_detail says why. */
 int kc_connect(struct kc_client *client);
-/* The answer to KC_EVENT_IDENTITY. KC_OK; KC_NOT_READY when nothing was asked; KC_KNOWN_KDCS: trusted for as long as this
- * client lives, but it can't be remembered, and kc_detail says why. After a no: KC_OK, and then KC_EVENT_DISCONNECTED. */
+/* The answer to KC_EVENT_IDENTITY. KC_OK; KC_NOT_READY when nothing was asked; KC_KNOWN_KDCS: trusted for as long as
+ * this client lives, but it can't be remembered, and kc_detail says why. After a no: KC_OK, and then
+ * KC_EVENT_DISCONNECTED. */
 int kc_trust(struct kc_client *client, bool yes);
 /* An orderly end: sends close, ends in KC_EVENT_DISCONNECTED with KC_OK and no retry. */
 void kc_disconnect(struct kc_client *client);
@@ -144,8 +148,8 @@ void kc_disconnect(struct kc_client *client);
 /* A sentence about the last KC_KNOWN_KDCS: which file, which line; "" when there was none. */
 const char *kc_detail(const struct kc_client *client);
 
-/* Asks for a new epoch with `peer` (also for a new key in a conversation that there is already). Ends in KC_EVENT_OPENED or
- * KC_EVENT_REFUSED. KC_OK, KC_BAD_NAME, KC_NOT_READY, too_many (people, at once). */
+/* Asks for a new epoch with `peer` (also for a new key in a conversation that there is already). Ends in
+ * KC_EVENT_OPENED or KC_EVENT_REFUSED. KC_OK, KC_BAD_NAME, KC_NOT_READY, too_many (people, at once). */
 int kc_open(struct kc_client *client, const char *peer);
 /* Puts a text into the outbox for `peer`, opening the conversation if there is none. *number (may be NULL) names it in
  * KC_EVENT_DELIVERED. KC_OK, KC_BAD_NAME, KC_BAD_TEXT, KC_OUTBOX_FULL, KC_NO_MEMORY. It waits there while the peer
@@ -155,8 +159,8 @@ int kc_send(struct kc_client *client, const char *peer, const char *text, size_t
 size_t kc_undelivered(const struct kc_client *client, const char *peer);
 /* Forgets the texts that wait for `peer`; returns how many. */
 size_t kc_discard(struct kc_client *client, const char *peer);
-/* Who is online; all of them, in one KC_EVENT_LIST. What was asked is forgotten when the connection is lost, as with kc_who.
- * KC_OK, KC_NOT_READY; kc_who: KC_BAD_NAME, too_many (at once), too. */
+/* Who is online; all of them, in one KC_EVENT_LIST. What was asked is forgotten when the connection is lost, as with
+ * kc_who. KC_OK, KC_NOT_READY; kc_who: KC_BAD_NAME, too_many (at once), too. */
 int kc_list(struct kc_client *client);
 int kc_who(struct kc_client *client, const char *name);
 /* The fingerprint of the KDC that this client is or was connected to; "" before. */

@@ -89,6 +89,7 @@ static void give_up(struct kc_client *client, int error)
     client->link = LINK_IDLE;
     client->leaving = false;
     client->asked = false;
+    client->login_asked = false;
     client->failures = 0;
     (void)event_del(client->retry);
     core_forget_password(client->core);
@@ -132,8 +133,7 @@ static void after_connection(struct kc_client *client, int error, bool person_is
 
 static void end_connection(struct kc_client *client, int error)
 {
-    enum core_state state = core_state(client->core);
-    bool person_is_asked = client->asked || (state == CORE_CREDENTIALS && !core_was_ready(client->core));
+    bool person_is_asked = client->asked || client->login_asked;
     if (client->judge_error != KC_OK && error == KC_IDENTITY_CHANGED)
         error = client->judge_error;
     close_socket(client);

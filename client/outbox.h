@@ -1,7 +1,7 @@
 /*
- * outbox.h: the texts to one person that aren't yet on the other side, in order, each under its number. A text stays until the
- * other side says that it has it; up to OUTBOX_WINDOW of them are under way at once, and after a new epoch they start again
- * from the first.
+ * outbox.h: the texts to one person that aren't yet on the other side, in order, each under its number. A text stays
+ * until the other side says that it has it; up to OUTBOX_WINDOW of them are under way at once, and after a new epoch
+ * they start again from the first.
  *
  * Bounded in texts and bytes. What it held is wiped. Thread: the core's.
  */
@@ -44,8 +44,8 @@ const struct outbox_text *outbox_next(const struct outbox *outbox);
 void outbox_sent(struct outbox *outbox);
 /* A new epoch: everything is to be sent again. */
 void outbox_rewind(struct outbox *outbox);
-/* The other side has all texts up to `number`: drops those of them that were sent. Returns how many, and the last one's number
- * in *number_r (untouched when there are none). */
+/* The other side has all texts up to `number`: drops those of them that were sent. Returns how many, and the last
+ * one's number in *number_r (untouched when there are none). */
 size_t outbox_received(struct outbox *outbox, uint64_t number, uint64_t *number_r);
 /* Drops all; returns how many. Numbers go on counting. */
 size_t outbox_clear(struct outbox *outbox);

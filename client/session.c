@@ -47,6 +47,8 @@ static void core_event(void *context, const struct kc_event *event)
     struct kc_client *client = context;
     if (event->type == KC_EVENT_IDENTITY)
         client->asked = true;
+    if (event->type == KC_EVENT_LOGIN_REFUSED)
+        client->login_asked = true;
     if (event->type == KC_EVENT_IDENTITY || event->type == KC_EVENT_LOGIN_REFUSED)
         link_pause(client);
     session_emit(client, event);
@@ -256,6 +258,7 @@ struct kc_client *kc_new(struct event_base *base, const struct kc_options *optio
     client->core = core_new(&host, &policy);
     if (client->core == NULL || link_init(client) != 0)
         goto fail;
+    core_set_send_only(client->core, options->send_only);
     *error = KC_OK;
     return client;
 
@@ -284,6 +287,7 @@ int kc_login(struct kc_client *client, const char *name, const char *password, s
     int error = core_login(client->core, name, password, password_len, make_account);
     if (error != KC_OK)
         return error;
+    client->login_asked = false;
     if (client->link == LINK_PARKED && !client->asked)
         link_connect(client);
     if (client->link == LINK_UP && core_state(client->core) == CORE_LOGIN) {

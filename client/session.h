@@ -1,9 +1,10 @@
 /*
- * session.h: struct kc_client, shared by the two files that make it: session.c (the public calls, the core's events, who is
- * trusted) and link.c (the socket, its timers, coming back). Private to client/.
+ * session.h: struct kc_client, shared by the two files that make it: session.c (the public calls, the core's events,
+ * who is trusted) and link.c (the socket, its timers, coming back). Private to client/.
  *
- * What a call leads to happens in the next turn of the loop (link_wake): within a call itself come at most TRACE, and LOGIN_REFUSED
- * from kc_trust without a kc_login before. So the application may call everything but kc_free from within an event.
+ * What a call leads to happens in the next turn of the loop (link_wake): within a call itself come at most TRACE, and
+ * LOGIN_REFUSED from kc_trust without a kc_login before. So the application may call everything but kc_free from
+ * within an event.
  */
 #ifndef CLIENT_SESSION_H
 #define CLIENT_SESSION_H
@@ -43,7 +44,8 @@ struct kc_client {
     uint8_t offered[IDENTITY_PUBLIC_LEN];
     uint8_t trusted[IDENTITY_PUBLIC_LEN];
     bool has_trusted;
-    bool asked; /* KC_EVENT_IDENTITY was handed out, and not yet answered */
+    bool asked;       /* KC_EVENT_IDENTITY was handed out, and not yet answered */
+    bool login_asked; /* likewise KC_EVENT_LOGIN_REFUSED */
     char fingerprint[KC_FINGERPRINT_LEN];
     char known_fingerprint[KC_FINGERPRINT_LEN];
     char detail[KNOWN_KDCS_ERROR_LEN];

@@ -1,4 +1,5 @@
-/* trace.c: what happens, in lines: every frame and message by name, direction and size. Never a key, a password or a text. */
+/* trace.c: what happens, in lines: every frame and message by name, direction and size. Never a key, a password or a
+ * text. */
 #include "client/core_internal.h"
 
 #include "crypto/secret.h"

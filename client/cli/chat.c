@@ -166,6 +166,7 @@ enum exit_code chat_command(const struct options *options, char *const *argument
     struct chat chat = { 0 };
     chat.interactive = line_is_interactive();
     chat.session.reconnect = true;
+    chat.session.takes_texts = true;
     chat.session.offer_account = chat.interactive;
     enum exit_code code = run(&chat, options);
     line_free(&chat.line);

@@ -84,24 +84,24 @@ static void identity_changed(struct cli_session *session, const struct kc_event 
     const struct options *options = session->options;
     const char *file = options->value[OPTION_KNOWN_KDCS];
     bool given = options->value[OPTION_FINGERPRINT] != NULL;
-    cli_session_fail(
-        session, EXIT_CODE_IDENTITY,
-        "%s. NOT CONNECTED.\n"
-        "\n"
-        "  KDC:                   %s\n"
-        "  fingerprint %s     %s\n"
-        "  fingerprint it has:    %s\n"
-        "\n"
-        "Either the operator gave the KDC a new identity, or somebody stands in between and wants your\n"
-        "password. Nothing was sent.\n"
-        "Ask the operator for the fingerprint, by another way than this one. Only if it is the one that\n"
-        "the KDC has now: %s%s%sgive it once with --fingerprint.",
-        given ? "THIS IS NOT THE KDC WITH THE FINGERPRINT THAT WAS GIVEN" : "THE KDC'S IDENTITY HAS CHANGED",
-        options->value[OPTION_SERVER],
-        given ? "given:" : "known:", event->known_fingerprint != NULL ? event->known_fingerprint : "?",
-        event->fingerprint != NULL ? event->fingerprint : "?",
-        given || file == NULL ? "" : "remove the KDC's line from\n", given || file == NULL ? "" : file,
-        given || file == NULL ? "" : ", or ");
+    cli_session_fail(session, EXIT_CODE_IDENTITY,
+                     "%s. NOT CONNECTED.\n"
+                     "\n"
+                     "  KDC:                   %s\n"
+                     "  fingerprint %s     %s\n"
+                     "  fingerprint it has:    %s\n"
+                     "\n"
+                     "Either the operator gave the KDC a new identity, or somebody stands in between and wants your\n"
+                     "password. Nothing was sent.\n"
+                     "Ask the operator for the fingerprint, by another way than this one. Only if it is the one that\n"
+                     "the KDC has now: %s%s%sgive it once with --fingerprint.",
+                     given ? "THIS IS NOT THE KDC WITH THE FINGERPRINT THAT WAS GIVEN"
+                           : "THE KDC'S IDENTITY HAS CHANGED",
+                     options->value[OPTION_SERVER],
+                     given ? "given:" : "known:", event->known_fingerprint != NULL ? event->known_fingerprint : "?",
+                     event->fingerprint != NULL ? event->fingerprint : "?",
+                     given || file == NULL ? "" : "remove the KDC's line from\n", given || file == NULL ? "" : file,
+                     given || file == NULL ? "" : ", or ");
 }
 
 static void on_disconnected(struct cli_session *session, const struct kc_event *event)
@@ -202,6 +202,7 @@ static bool make_client(struct cli_session *session)
         .groups = options->value[OPTION_GROUP],
         .suites = options->value[OPTION_SUITE],
         .reconnect = session->reconnect,
+        .send_only = !session->takes_texts,
     };
     int error = KC_NO_MEMORY;
     session->client = kc_new(session->base, &client_options, on_event, session, &error);

@@ -30,6 +30,7 @@ struct cli_session {
     const struct options *options;
     const struct cli_session_handler *handler;
     bool reconnect;     /* come back after a lost connection */
+    bool takes_texts;   /* shows what arrives; else it stays with its sender */
     bool make_account;  /* register instead of logging in */
     bool offer_account; /* after a refused login, ask whether to try again or to make the account */
 

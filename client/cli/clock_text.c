@@ -2,7 +2,6 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <time.h>
 
 uint64_t clock_now(void)
@@ -22,7 +21,7 @@ const char *clock_text_time(uint64_t time, char *text)
 {
     struct tm local;
     if (!local_of(time, &local) || strftime(text, CLOCK_TEXT_ROOM, "%H:%M:%S", &local) == 0) {
-        return strcpy(text, "?");
+        (void)snprintf(text, CLOCK_TEXT_ROOM, "?");
     }
     return text;
 }
@@ -31,7 +30,7 @@ const char *clock_text_date(uint64_t time, char *text)
 {
     struct tm local;
     if (!local_of(time, &local) || strftime(text, CLOCK_TEXT_ROOM, "%Y-%m-%d %H:%M:%S", &local) == 0) {
-        return strcpy(text, "?");
+        (void)snprintf(text, CLOCK_TEXT_ROOM, "?");
     }
     return text;
 }
@@ -42,7 +41,8 @@ const char *clock_text_rfc3339(uint64_t time, char *text)
     struct tm utc;
     char date[24];
     if (gmtime_r(&seconds, &utc) == NULL || strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &utc) == 0) {
-        return strcpy(text, "?");
+        (void)snprintf(text, CLOCK_TEXT_ROOM, "?");
+        return text;
     }
     (void)snprintf(text, CLOCK_TEXT_ROOM, "%s.%03uZ", date, (unsigned)(time % 1000));
     return text;

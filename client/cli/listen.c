@@ -204,6 +204,7 @@ enum exit_code listen_command(const struct options *options, char *const *argume
     listening.count = options_number(options, OPTION_COUNT, 0);
     listening.timeout = options_number(options, OPTION_TIMEOUT, 0);
     listening.session.reconnect = true;
+    listening.session.takes_texts = true;
     enum exit_code code = run(&listening, options);
     if (listening.timer != NULL) {
         event_free(listening.timer);

@@ -169,12 +169,19 @@ static void parse(struct command_line *line, int argc, char **argv)
     }
 }
 
-int main(int argc, char **argv)
+/* A password or a key is in no core dump, and no other process of the same user looks into this one. */
+static void forbid_dumps(void)
 {
-    /* A password or a key is in no core dump, and no other process of the same user looks into this one. */
     const struct rlimit no_core = { 0, 0 };
     (void)setrlimit(RLIMIT_CORE, &no_core);
+#ifndef __SANITIZE_ADDRESS__ /* which looks into its own process */
     (void)prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
+int main(int argc, char **argv)
+{
+    forbid_dumps();
     (void)signal(SIGPIPE, SIG_IGN);
 
     struct command_line line = { 0 };
