@@ -248,7 +248,9 @@ void conversation_grant(struct core *core, const struct message_grant *m)
     bool is_a = name_equal(&m->a, &core->self);
     bool is_b = name_equal(&m->b, &core->self);
     const struct name *other = is_a ? &m->b : &m->a;
-    if (is_a == is_b || !take_open_request(core, m) || !take_number(core, m->conversation, other)) {
+    /* A grant for another session of ours would be an old one, played again. */
+    bool for_us = (is_a ? m->session_a : m->session_b) == core->session;
+    if (is_a == is_b || !for_us || !take_open_request(core, m) || !take_number(core, m->conversation, other)) {
         core_fail_close(core, REASON_MALFORMED, KC_PROTOCOL);
         return;
     }

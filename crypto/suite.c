@@ -147,13 +147,16 @@ void aead_seal(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_l
 {
     const struct suite_message message = { .sequence = sequence, .ad = ad, .ad_len = ad_len };
     aead->code->seal(aead->state, aead->iv, &message, plain, plain_len, out);
+    secret_wipe_registers();
 }
 
 int aead_open(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_len, const uint8_t *sealed,
               size_t sealed_len, uint8_t *plain, size_t *plain_len)
 {
     const struct suite_message message = { .sequence = sequence, .ad = ad, .ad_len = ad_len };
-    return aead->code->open(aead->state, aead->iv, &message, sealed, sealed_len, plain, plain_len);
+    const int result = aead->code->open(aead->state, aead->iv, &message, sealed, sealed_len, plain, plain_len);
+    secret_wipe_registers();
+    return result;
 }
 
 int suite_issue_key(const struct suite *suite, const struct rng *rng, uint8_t *key)

@@ -34,7 +34,7 @@
 #define TEXT_LEN_MAX 16384
 #define LIST_ENTRIES_MAX 1000
 #define CONTENT_LEN_MAX (TEXT_LEN_MAX + 17)                     /* kind, instance, number, text */
-#define MESSAGE_SEALED_MAX (CONTENT_LEN_MAX + SUITE_OVERHEAD_MAX) /* a message's ciphertext */
+#define MESSAGE_SEALED_MAX ((CONTENT_LEN_MAX / 8 + 1) * 8 + SUITE_TAG_MAX) /* a message's ciphertext: padded, and the tag */
 
 /* Plain frames (section 3): before the handshake is done, and never after it. */
 enum frame_type {

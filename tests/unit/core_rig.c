@@ -322,7 +322,7 @@ struct message rig_welcome_message(const char *name)
 {
     return (struct message){
         .type = MESSAGE_WELCOME,
-        .welcome = { .session = 7,
+        .welcome = { .session = RIG_SESSION,
                      .time = 1,
                      .name = rig_name(name),
                      .rekey_messages = 1000,
@@ -384,6 +384,7 @@ int rig_grant(struct rig *rig, uint32_t request, uint64_t conversation, uint32_t
     const struct suite *suite = suite_by_id(rig->conversation_suite);
     uint8_t key[SUITE_ISSUED_KEY_MAX];
     struct name name = rig_name(peer);
+    bool by_peer = strcmp(a, peer) == 0;
     if (suite_issue_key(suite, &rig->random.rng, key) != 0)
         return KC_NO_MEMORY;
     struct message m = {
@@ -394,8 +395,8 @@ int rig_grant(struct rig *rig, uint32_t request, uint64_t conversation, uint32_t
             .epoch = epoch,
             .a = rig_name(a),
             .b = rig_name(b),
-            .session_a = 7,
-            .session_b = 8,
+            .session_a = by_peer ? RIG_PEER_SESSION : RIG_SESSION,
+            .session_b = by_peer ? RIG_SESSION : RIG_PEER_SESSION,
             .suite = rig->conversation_suite,
             .time = rig_wall(rig),
             .key = { .data = key, .len = suite->issued_key_len },

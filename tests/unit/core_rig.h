@@ -12,6 +12,8 @@
 #include "wire/record.h"
 
 #define RIG_EVENTS_MAX 8192
+#define RIG_SESSION 7 /* the client's, by its welcome */
+#define RIG_PEER_SESSION 8
 
 /* An event, as far as tests look at it. */
 struct rig_event {

@@ -622,8 +622,16 @@ static void grants_that_make_no_sense_end_the_connection(void **state)
                                     .epoch = 9,
                                     .a = rig_name("bob"),
                                     .b = rig_name("alice"),
+                                    .session_a = RIG_PEER_SESSION,
+                                    .session_b = RIG_SESSION,
                                     .suite = SUITE_3DES_CBC_HMAC_SHA512,
                                     .key = { weak, sizeof(weak) } } };
+    assert_int_equal(rig_tell(rig, &m), KC_PROTOCOL);
+    come_back(rig);
+    /* A good key, but for an earlier session of ours. */
+    memset(weak, 0, sizeof(weak));
+    assert_int_equal(suite_issue_key(suite_by_id(SUITE_3DES_CBC_HMAC_SHA512), &rig->random.rng, weak), 0);
+    m.grant.session_b = RIG_SESSION - 1;
     assert_int_equal(rig_tell(rig, &m), KC_PROTOCOL);
     come_back(rig);
     /* Two people, one number. */
