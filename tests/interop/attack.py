@@ -1,0 +1,90 @@
+"""What the tests of attacks share: raw frames, and two people who talk all along."""
+from interop.client import Client, Closed, Connection
+from interop.messages import CAUSE, Reader
+from interop.protocol import ALERT, SERVER_HELLO, encode_client_hello, fingerprint
+from interop.suites import CHACHA20, GROUP_BY_NAME
+
+PASSWORD = "correct horse"
+HELLO_GROUP = GROUP_BY_NAME["ffdhe3072"]
+
+
+def hello(group=HELLO_GROUP.number, public=None, suites=(CHACHA20,), version=1, random=bytes(32)):
+    if public is None:
+        public = HELLO_GROUP.public(HELLO_GROUP.new_private())
+    return encode_client_hello(random, group, public, suites, version)
+
+
+def answer_to(kdc, *parts, timeout=10):
+    """What the KDC says to these bytes on a connection of their own before it closes: an alert's reason, or None."""
+    with Connection(kdc.server, timeout) as connection:
+        for part in parts:
+            connection.send(part)
+        return read_alert(connection)
+
+
+def read_alert(connection):
+    reason = None
+    try:
+        while True:
+            whole = connection.read_frame()
+            reader = Reader(whole[4:])
+            if reader.number(1) == ALERT:
+                assert reason is None, "two alerts"
+                reason = CAUSE[1](reader)
+                reader.number(4)
+                reader.end()
+    except Closed:
+        return reason
+
+
+def read_end(client):
+    """What a client with keys hears until the connection ends: the reason of a close message, or None without one."""
+    try:
+        while True:
+            client.read_message()
+    except Closed as closed:
+        return closed.reason
+
+
+def connect(kdc, name=None, password=PASSWORD, **choices):
+    client = Client(kdc.server, kdc.known_fingerprint, **choices)
+    if name:
+        client.login(name, password)
+    return client
+
+
+def fingerprint_in(recorded):
+    """Of the identity in a recorded direction that begins with a server_hello; None if it doesn't."""
+    reader = Reader(recorded[4:])
+    if reader.number(1) != SERVER_HELLO:
+        return None
+    reader.take(2 + 32 + 2)
+    reader.vector(2, 1, 1024)
+    return fingerprint(reader.take(32))
+
+
+class TwoPeople:
+    """Logged in before an attack and still talking after it."""
+
+    def __init__(self, kdc):
+        kdc.add_user("ann")
+        kdc.add_user("ben")
+        self.ann, self.ben = connect(kdc, "ann"), connect(kdc, "ben")
+        self.ann.open("ben")
+        self.ben.wait_for(lambda: "ann" in self.ben.conversations)
+        self.said = 0
+
+    def talk(self):
+        """A text in each direction, within the epoch that they began with."""
+        for speaker, listener in ((self.ann, self.ben), (self.ben, self.ann)):
+            self.said += 1
+            text = f"text {self.said}"
+            speaker.send_text(listener.name, text, wait=False)
+            assert listener.receive() == [(speaker.name, text)]
+            speaker.flush(listener.name)
+            assert speaker.conversations[listener.name].epoch.number == 1
+
+    def leave(self):
+        for one in (self.ann, self.ben):
+            one.__exit__(None, None, None)
+
