@@ -39,14 +39,16 @@ bool database_state_get(struct database_state *state, char cause[DATABASE_CAUSE_
     return reachable;
 }
 
-/* One line when the database goes and one when it comes, whichever worker sees it first. */
+/* One line when the database goes, or has another reason to be of no use, and one when it comes: whichever worker sees it
+ * first. */
 static enum store_result judged(struct accounts_store *s, enum store_result result)
 {
     struct database_state *state = s->state;
-    const bool reachable = result != STORE_UNAVAILABLE;
+    const bool reachable = result != STORE_UNAVAILABLE && result != STORE_BROKEN;
     const char *cause = reachable ? "" : store_error(s->store);
     pthread_mutex_lock(&state->lock);
-    const bool news = !state->looked || state->reachable != reachable;
+    const bool news = !state->looked || state->reachable != reachable ||
+                      (!reachable && strncmp(state->cause, cause, sizeof state->cause - 1) != 0);
     state->looked = true;
     state->reachable = reachable;
     if (news) {
@@ -56,10 +58,8 @@ static enum store_result judged(struct accounts_store *s, enum store_result resu
     if (news && reachable) {
         log_event(LOG_INFO, "database is reachable", NULL);
     } else if (news) {
-        log_line(LOG_WARN, "database is not reachable", LOG_TEXT("cause", cause));
-    }
-    if (result == STORE_BROKEN) {
-        log_line(LOG_ERROR, "database answered what can't be used", LOG_TEXT("cause", store_error(s->store)));
+        log_line(LOG_WARN, result == STORE_BROKEN ? "database can't be used" : "database is not reachable",
+                 LOG_TEXT("cause", cause));
     }
     return result;
 }

@@ -14,10 +14,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FLUSH_MS 3000          /* for a last word to get out */
-#define LINGER_MS 1000         /* for the peer to close, so that our last word isn't cut off by a reset */
-#define SLOW_READER_MS 10000   /* that a client may hold up those who write to it */
-#define SILENCE_PINGS 3        /* docs/protocol.md section 6.3 */
+#define FLUSH_MS 3000        /* for a last word to get out */
+#define LINGER_MS 1000       /* for the peer to close, so that our last word isn't cut off by a reset */
+#define SLOW_READER_MS 10000 /* that a client may hold up those who write to it */
+#define SILENCE_PINGS 3      /* docs/protocol.md section 6.3 */
 
 void connection_log(const struct connection *c, enum log_level level, const char *event, enum reason reason)
 {

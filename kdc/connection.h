@@ -54,8 +54,9 @@ struct connection {
     uint8_t *partial; /* the beginning of a frame; while held, what was read and not yet looked at */
     size_t partial_len;
     size_t partial_room;
-    struct handshake_server *handshake; /* from the first whole frame until it is done; with the worker while computing */
-    struct live_config *policy;         /* that the handshake was begun under */
+    struct handshake_server
+        *handshake;             /* from the first whole frame until it is done; with the worker while computing */
+    struct live_config *policy; /* that the handshake was begun under */
     struct channel *channel;
     struct session *session;
     struct admission_source admission;

@@ -118,7 +118,8 @@ static bool is_alert(struct connection *c, struct bytes frame)
 static int begin_handshake(struct connection *c)
 {
     c->policy = live_config_hold(c->reactor->live);
-    c->handshake = handshake_server_new(&c->policy->config.handshake, c->reactor->server->identity, c->reactor->host.rng);
+    c->handshake =
+        handshake_server_new(&c->policy->config.handshake, c->reactor->server->identity, c->reactor->host.rng);
     return c->handshake == NULL ? -1 : 0;
 }
 

@@ -47,6 +47,7 @@ static void record_frame(struct connection *c, uint8_t *frame, size_t len)
     session_receive(c->session, plain);
     if (wipe) {
         secret_wipe(frame, len);
+        secret_wipe_registers(); /* copying the password went through them */
     }
 }
 
@@ -92,7 +93,7 @@ static size_t take_frames(struct connection *c, uint8_t *data, size_t len)
 static int keep(struct connection *c, const uint8_t *data, size_t len)
 {
     const size_t need = c->partial_len + len;
-    if (need > c->partial_room) {
+    if (c->partial == NULL || need > c->partial_room) {
         size_t room = c->partial_room == 0 ? PARTIAL_ROOM_MIN : c->partial_room * 2;
         room = room < need ? need : room;
         uint8_t *grown = realloc(c->partial, room);
@@ -109,6 +110,9 @@ static int keep(struct connection *c, const uint8_t *data, size_t len)
 
 static void empty_into(struct connection *c, uint8_t *buffer)
 {
+    if (c->partial == NULL) {
+        return;
+    }
     memcpy(buffer, c->partial, c->partial_len);
     free(c->partial);
     c->partial = NULL;
@@ -125,8 +129,8 @@ static bool assemble(struct connection *c, uint8_t *buffer, size_t fresh)
     if (kept == 0) {
         return true;
     }
-    if (kept >= FRAME_HEADER_LEN &&
-        frame_peek(c->partial, kept, c->frame_limit, &frame_len) == FRAME_MORE && kept + fresh < frame_len) {
+    if (kept >= FRAME_HEADER_LEN && frame_peek(c->partial, kept, c->frame_limit, &frame_len) == FRAME_MORE &&
+        kept + fresh < frame_len) {
         if (keep(c, buffer + kept, fresh) != 0) {
             connection_lost(c, REASON_INTERNAL);
         }

@@ -55,9 +55,8 @@ static json_t *who(struct server *server, const json_t *request)
 
 static enum reason reason_of_kick(const json_t *request)
 {
-    static const enum reason allowed[] = {
-        REASON_KICKED, REASON_ACCOUNT_LOCKED, REASON_ACCOUNT_DISABLED, REASON_LOGIN_FAILED
-    };
+    static const enum reason allowed[] = { REASON_KICKED, REASON_ACCOUNT_LOCKED, REASON_ACCOUNT_DISABLED,
+                                           REASON_LOGIN_FAILED };
     const json_t *wanted = json_object_get(request, "reason");
     if (wanted == NULL) {
         return REASON_KICKED;
@@ -153,17 +152,17 @@ static json_t *status(struct server *server, const json_t *request)
     for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
         queued += pool.queued[i];
     }
-    return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}}", "version",
-                     KDC_CHAT_VERSION, "uptime", (json_int_t)((clock_monotonic_ms() - server->started) / 1000),
-                     "sessions", (json_int_t)directory_count(server->directory), "connections",
-                     (json_int_t)admission_connections(server->admission), "conversations",
-                     (json_int_t)((totals.legs + 1) / 2), "keys_issued", (json_int_t)totals.keys_issued, "messages",
-                     (json_int_t)totals.messages, "queue", (json_int_t)queued, "queue_max",
-                     (json_int_t)server->live->config.queue_max, "queue_alarms", (json_int_t)pool.alarms, "workers",
-                     (json_int_t)server->worker_count, "reactors", (json_int_t)server->reactor_count, "database",
-                     database_text(server), "refused", refused_object(&totals), "secret_memory", "used",
-                     (json_int_t)secret.used, "reserved", (json_int_t)secret.reserved, "locked",
-                     (json_int_t)secret.locked);
+    return json_pack(
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}}", "version",
+        KDC_CHAT_VERSION, "uptime", (json_int_t)((clock_monotonic_ms() - server->started) / 1000), "sessions",
+        (json_int_t)directory_count(server->directory), "connections",
+        (json_int_t)admission_connections(server->admission), "conversations", (json_int_t)((totals.legs + 1) / 2),
+        "keys_issued", (json_int_t)totals.keys_issued, "messages", (json_int_t)totals.messages, "queue",
+        (json_int_t)queued, "queue_max", (json_int_t)server->live->config.queue_max, "queue_alarms",
+        (json_int_t)pool.alarms, "workers", (json_int_t)server->worker_count, "reactors",
+        (json_int_t)server->reactor_count, "database", database_text(server), "refused", refused_object(&totals),
+        "secret_memory", "used", (json_int_t)secret.used, "reserved", (json_int_t)secret.reserved, "locked",
+        (json_int_t)secret.locked);
 }
 
 /* ---- */

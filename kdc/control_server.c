@@ -35,6 +35,12 @@ struct control_server {
     char path[CONFIG_TEXT_MAX];
 };
 
+static void destroy(struct client *client)
+{
+    bufferevent_free(client->stream);
+    free(client);
+}
+
 static void drop(struct client *client)
 {
     struct client **place = &client->control->clients;
@@ -43,8 +49,7 @@ static void drop(struct client *client)
     }
     *place = client->next;
     client->control->client_count--;
-    bufferevent_free(client->stream);
-    free(client);
+    destroy(client);
 }
 
 /* Sends and frees the text. */
@@ -158,7 +163,9 @@ static void serve(struct control_server *control, int fd)
 static void on_accept(evutil_socket_t listening, short what, void *argument)
 {
     (void)what;
-    const int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct sockaddr_un address;
+    socklen_t len = sizeof address;
+    const int fd = accept4(listening, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
         serve(argument, fd);
     }
@@ -240,8 +247,10 @@ void control_server_free(struct control_server **control)
     if (c == NULL) {
         return;
     }
-    while (c->clients != NULL) {
-        drop(c->clients);
+    for (struct client *client = c->clients; client != NULL;) {
+        struct client *next = client->next;
+        destroy(client);
+        client = next;
     }
     if (c->accept_event != NULL) {
         event_free(c->accept_event);

@@ -1,5 +1,7 @@
 #include "kdc/conversation.h"
 
+#include "crypto/secret.h"
+
 #include <string.h>
 
 static void log_issued(const struct session_host *host, const struct issue *issue)
@@ -50,4 +52,5 @@ void conversation_issue(const struct session_host *host, const struct issue *iss
     /* In this order: see above. */
     host->post(host->context, &for_b->mail);
     host->post(host->context, &for_a->mail);
+    secret_wipe_registers(); /* copying the key went through them */
 }

@@ -71,7 +71,7 @@ static struct node *find_node(struct shard *shard, uint64_t hash, const struct n
 static int grow(const struct directory *d, struct shard *shard)
 {
     const size_t count = shard->bucket_count == 0 ? BUCKETS_MIN : shard->bucket_count * 2;
-    struct node **buckets = calloc(count, sizeof *buckets);
+    struct node **buckets = calloc(count, sizeof(struct node *));
     if (buckets == NULL) {
         return -1;
     }

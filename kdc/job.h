@@ -13,10 +13,10 @@
 #include "kdc/session_ref.h"
 
 enum job_class { /* in the order of precedence */
-    JOB_HANDSHAKE = 0,
-    JOB_SQL = 1,
-    JOB_PASSWORD = 2,
-    JOB_CLASS_COUNT = 3,
+                 JOB_HANDSHAKE = 0,
+                 JOB_SQL = 1,
+                 JOB_PASSWORD = 2,
+                 JOB_CLASS_COUNT = 3,
 };
 
 struct accounts;

@@ -176,9 +176,9 @@ static void on_accept(evutil_socket_t listening, short what, void *argument)
 
 static int listen_on(const struct config *config, char error[LISTENER_ERROR_MAX])
 {
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE
-    };
+    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
+                                    .ai_socktype = SOCK_STREAM,
+                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
     struct addrinfo *found = NULL;
     char port[8];
     const int yes = 1;
@@ -207,7 +207,7 @@ static int listen_on(const struct config *config, char error[LISTENER_ERROR_MAX]
 
 static void describe(struct listener *l)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t len = sizeof address;
     char host[48];
     char port[8];

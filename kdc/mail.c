@@ -19,7 +19,9 @@ static const size_t sizes[] = {
 void *mail_new(enum mail_type type, const struct session_ref *to, const struct session_ref *from, size_t extra)
 {
     const size_t size = sizes[type] + extra;
-    struct mail *mail = type == MAIL_GRANT ? secret_alloc(size) : type == MAIL_CIPHERTEXT ? malloc(size) : calloc(1, size);
+    struct mail *mail = type == MAIL_GRANT        ? secret_alloc(size)
+                        : type == MAIL_CIPHERTEXT ? malloc(size)
+                                                  : calloc(1, size);
     if (mail == NULL) {
         return NULL;
     }

@@ -27,11 +27,11 @@ struct connection;
 #define REACTOR_READ_LEN (FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN + 65536)
 
 enum reactor_item { /* mailbox_item.kind */
-    REACTOR_MAIL,
-    REACTOR_JOB,
-    REACTOR_ACCEPTED,
-    REACTOR_CONFIG,
-    REACTOR_DRAIN,
+                    REACTOR_MAIL,
+                    REACTOR_JOB,
+                    REACTOR_ACCEPTED,
+                    REACTOR_CONFIG,
+                    REACTOR_DRAIN,
 };
 
 struct reactor_slot {
@@ -54,14 +54,14 @@ struct reactor {
     struct live_config *live;
     struct counters counters; /* any thread may read */
     struct timer_wheel wheel;
-    uint64_t now;           /* monotonic, milliseconds: as of this event */
-    uint8_t *read_buffer;   /* REACTOR_READ_LEN bytes of secret memory: frames are opened in it */
+    uint64_t now;         /* monotonic, milliseconds: as of this event */
+    uint8_t *read_buffer; /* REACTOR_READ_LEN bytes of secret memory: frames are opened in it */
     struct reactor_slot *slots;
     uint32_t slot_count;
     uint32_t first_free; /* slot_count: none */
     size_t connections;
-    struct connection *unsent; /* have something to send at the end as of this event */
-    struct connection *ended;  /* are freed at the end as of this event */
+    struct connection *unsent;  /* have something to send at the end as of this event */
+    struct connection *ended;   /* are freed at the end as of this event */
     struct connection *resumed; /* may read again, and have something kept to look at */
     bool draining;
     uint64_t drain_until;

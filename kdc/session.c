@@ -51,12 +51,9 @@ static void log_left(const struct session *s, const char *how)
 {
     const uint64_t now = s->host->now(s->host->context);
     const struct log_field fields[] = {
-        LOG_TEXT("user", s->name.text),
-        LOG_NUMBER("session", s->ref.session),
-        LOG_TEXT("reason", how),
-        LOG_NUMBER("seconds", now > s->since ? (now - s->since) / 1000 : 0),
-        LOG_TEXT("source", s->source),
-        { .key = NULL },
+        LOG_TEXT("user", s->name.text), LOG_NUMBER("session", s->ref.session),
+        LOG_TEXT("reason", how),        LOG_NUMBER("seconds", now > s->since ? (now - s->since) / 1000 : 0),
+        LOG_TEXT("source", s->source),  { .key = NULL },
     };
     s->host->log(LOG_INFO, "left", fields);
 }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SEALED_MIN 17  /* one byte and the shortest tag */
+#define SEALED_MIN 17 /* one byte and the shortest tag */
 #define WINDOW 32768u /* bytes that one session may have on their way to another */
 
 /* Where the conversation's leg is, or would be. */
@@ -193,14 +193,21 @@ void session_relay(struct session *s, struct bytes plain)
     set_held(s, leg, leg->in_flight >= WINDOW);
 }
 
-static void give_credit(struct session *s, struct leg *leg)
+static bool post_credit(const struct session *s, const struct session_ref *to, uint64_t conversation, size_t bytes)
 {
-    struct mail_credit *mail = mail_new(MAIL_CREDIT, &leg->peer, &s->ref, 0);
+    struct mail_credit *mail = mail_new(MAIL_CREDIT, to, &s->ref, 0);
     if (mail != NULL) {
-        mail->conversation = leg->conversation;
-        mail->bytes = leg->owed;
-        leg->owed = 0;
+        mail->conversation = conversation;
+        mail->bytes = bytes;
         s->host->post(s->host->context, &mail->mail);
+    }
+    return mail != NULL;
+}
+
+static void give_credit(const struct session *s, struct leg *leg)
+{
+    if (post_credit(s, &leg->peer, leg->conversation, leg->owed)) {
+        leg->owed = 0;
     }
 }
 
@@ -211,8 +218,11 @@ static void account(struct session *s, const struct session_ref *from, struct by
     struct reader r;
     reader_init(&r, plain.data, plain.len);
     (void)reader_u8(&r);
-    struct leg *leg = session_leg_find(s, reader_u64(&r));
+    const uint64_t conversation = reader_u64(&r);
+    struct leg *leg = session_leg_find(s, conversation);
     if (leg == NULL || leg->gone || !session_ref_equal(&leg->peer, from)) {
+        /* The peer had its grant first, and was quicker than ours: what no leg owes would stay in its window for ever. */
+        (void)post_credit(s, from, conversation, plain.len);
         return;
     }
     leg->owed += plain.len;

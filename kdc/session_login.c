@@ -127,6 +127,7 @@ static void run_login(struct job *job, struct accounts *accounts)
     struct login_job *login = (struct login_job *)job;
     login->reason = login_on_worker(login, accounts);
     secret_wipe(login->password, sizeof login->password);
+    secret_wipe_registers();
     if (login->reason == REASON_UNAVAILABLE || login->reason == REASON_INTERNAL) {
         return;
     }
@@ -220,8 +221,9 @@ static void enter(struct session *s, const struct login_job *login)
     s->since = s->host->now(s->host->context);
     s->ref.session = s->host->session_number(s->host->context);
 
-    struct directory_entry entry = { .name = s->name, .user = s->user, .ref = s->ref, .since = s->since,
-                                     .suite = s->suite, .group = s->group };
+    struct directory_entry entry = {
+        .name = s->name, .user = s->user, .ref = s->ref, .since = s->since, .suite = s->suite, .group = s->group
+    };
     struct directory_entry old;
     struct directory_watcher *watchers;
     memcpy(entry.source, s->source, sizeof entry.source);

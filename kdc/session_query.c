@@ -97,9 +97,10 @@ static void run_who(struct job *job, struct accounts *accounts)
 static void answer_who(struct session *s, const struct message_who *m, enum presence presence, uint64_t since)
 {
     session_request_end(s, m->request);
-    session_send(s, &(struct message){
-                        .type = MESSAGE_WHO_REPLY,
-                        .who_reply = { .request = m->request, .name = m->name, .presence = presence, .since = since } });
+    session_send(s,
+                 &(struct message){
+                     .type = MESSAGE_WHO_REPLY,
+                     .who_reply = { .request = m->request, .name = m->name, .presence = presence, .since = since } });
 }
 
 static void who_done(struct job *job, void *owner)

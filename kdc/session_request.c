@@ -51,8 +51,9 @@ void session_refuse(struct session *s, uint32_t number, enum reason reason, uint
                                              LOG_NUMBER("request", number),
                                              LOG_TEXT("reason", reason_name(reason)),
                                              { .key = NULL } });
-    session_send(s, &(struct message){ .type = MESSAGE_REFUSED,
-                                       .refused = { .request = number, .reason = reason, .retry_after = retry_after } });
+    session_send(s,
+                 &(struct message){ .type = MESSAGE_REFUSED,
+                                    .refused = { .request = number, .reason = reason, .retry_after = retry_after } });
 }
 
 size_t session_requests_opening(const struct session *s)

@@ -49,7 +49,7 @@ static struct job *job_of(struct mailbox_item *item)
 /* Under the lock. */
 static struct job *take(struct worker_pool *pool, unsigned classes)
 {
-    for (unsigned class = 0; class < classes; class++) {
+    for (unsigned class = 0; class < classes; class ++) {
         struct job_queue *queue = &pool->queues[class];
         if (queue->oldest != NULL) {
             struct job *job = job_of(queue->oldest);
@@ -123,16 +123,17 @@ static void *work(void *argument)
     /* Linux: a thread has a niceness of its own. Without the right to it we run as well, only less politely. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
 
-    struct accounts *accounts = pool->options.start != NULL ? pool->options.start(pool->options.context) : NULL;
+    struct accounts *accounts = pool->options.start(pool->options.context);
+    const unsigned classes = accounts != NULL ? worker->classes : JOB_SQL;
     const bool tends = accounts != NULL && accounts->tend != NULL;
     bool healthy = !tends || accounts->tend(accounts);
 
     pthread_mutex_lock(&pool->lock);
     while (!pool->stopping) {
-        struct job *job = take(pool, worker->classes);
+        struct job *job = take(pool, classes);
         if (job == NULL) {
             wait_for_work(pool, !healthy);
-            job = take(pool, worker->classes);
+            job = take(pool, classes);
         }
         pthread_mutex_unlock(&pool->lock);
         if (job != NULL) {
@@ -145,9 +146,7 @@ static void *work(void *argument)
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
-    if (pool->options.stop != NULL) {
-        pool->options.stop(pool->options.context, accounts);
-    }
+    pool->options.stop(pool->options.context, accounts);
     return NULL;
 }
 

@@ -24,7 +24,8 @@ struct worker_pool_options {
     unsigned queue_max; /* jobs that may wait, of each class; at least 1 */
     uint64_t alarm_ms;  /* of waiting */
     void *context;      /* handed to the three functions */
-    /* On a worker's own thread, as its first and last act. NULL: it runs jobs with no accounts. */
+    /* On a worker's own thread, as its first and last act. NULL: memory is out; it takes
+     * JOB_HANDSHAKE only. */
     struct accounts *(*start)(void *context);
     void (*stop)(void *context, struct accounts *accounts);
     /* On the worker, after job->run: takes the job home. */

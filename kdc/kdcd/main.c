@@ -74,10 +74,11 @@ static struct options parse_command_line(int argc, char **argv)
     static const struct argp argp = {
         .options = table,
         .parser = parse_option,
-        .doc = "The key distribution center of kdc-chat: logs users in, gives them conversation keys, and passes their "
-               "messages on.\vRuns in the foreground and logs to stderr. SIGTERM and SIGINT end it once all is sent; SIGHUP "
-               "reads the configuration again.\n\nExit codes: 0 ended in order; 2 command line; 3 configuration; 4 can't "
-               "listen; 5 identity file; 1 anything else.",
+        .doc =
+            "The key distribution center of kdc-chat: logs users in, gives them conversation keys, and passes their "
+            "messages on.\vRuns in the foreground and logs to stderr. SIGTERM and SIGINT end it once all is sent; SIGHUP "
+            "reads the configuration again.\n\nExit codes: 0 ended in order; 2 command line; 3 configuration; 4 can't "
+            "listen; 5 identity file; 1 anything else.",
     };
     struct options options = { 0 };
     argp_err_exit_status = EXIT_CODE_USAGE;

@@ -1,0 +1,48 @@
+/*
+ * reactor_slots.c: the places of a reactor's connections, by which other threads name them (session_ref.h).
+ */
+#include "kdc/reactor.h"
+
+#include <stdlib.h>
+
+int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
+{
+    if (reactor->first_free == reactor->slot_count) {
+        const uint32_t count = reactor->slot_count == 0 ? 64 : reactor->slot_count * 2;
+        struct reactor_slot *slots = reallocarray(reactor->slots, count, sizeof *slots);
+        if (slots == NULL) {
+            return -1;
+        }
+        for (uint32_t i = reactor->slot_count; i < count; i++) {
+            slots[i] = (struct reactor_slot){ .next_free = i + 1 };
+        }
+        reactor->slots = slots;
+        reactor->slot_count = count;
+    }
+    struct reactor_slot *slot = &reactor->slots[reactor->first_free];
+    *ref = (struct session_ref){ .reactor = reactor->number,
+                                 .slot = reactor->first_free,
+                                 .generation = ++slot->generation };
+    reactor->first_free = slot->next_free;
+    slot->connection = connection;
+    reactor->connections++;
+    return 0;
+}
+
+void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref)
+{
+    struct reactor_slot *slot = &reactor->slots[ref->slot];
+    slot->connection = NULL;
+    slot->next_free = reactor->first_free;
+    reactor->first_free = ref->slot;
+    reactor->connections--;
+}
+
+struct connection *reactor_find(const struct reactor *reactor, const struct session_ref *ref)
+{
+    if (ref->slot >= reactor->slot_count) {
+        return NULL;
+    }
+    const struct reactor_slot *slot = &reactor->slots[ref->slot];
+    return slot->generation == ref->generation ? slot->connection : NULL;
+}

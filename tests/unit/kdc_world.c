@@ -1,0 +1,343 @@
+#include "tests/unit/kdc_world.h"
+
+#include "kdc/conversation.h"
+#include "tests/unit/cmocka_all.h"
+#include "wire/message.h"
+#include "wire/name.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct sent {
+    struct mailbox_item item;
+    size_t len;
+    uint8_t bytes[];
+};
+
+static void append(struct mailbox_item **list, struct mailbox_item *item)
+{
+    while (*list != NULL) {
+        list = &(*list)->next;
+    }
+    item->next = NULL;
+    *list = item;
+}
+
+static struct mailbox_item *take(struct mailbox_item **list)
+{
+    struct mailbox_item *item = *list;
+    if (item != NULL) {
+        *list = item->next;
+    }
+    return item;
+}
+
+/* ---- the host ---- */
+
+static uint64_t host_now(void *context)
+{
+    return ((struct world *)context)->time;
+}
+
+static uint64_t host_session_number(void *context)
+{
+    return ++((struct world *)context)->number;
+}
+
+static void host_post(void *context, struct mail *mail)
+{
+    append(&((struct world *)context)->mail, &mail->item);
+}
+
+static struct client *client_at(struct world *w, const struct session_ref *ref)
+{
+    struct client *c = ref->slot < w->client_count ? &w->clients[ref->slot] : NULL;
+    return c != NULL && c->session != NULL && c->ref.generation == ref->generation ? c : NULL;
+}
+
+static bool host_pass(void *context, const struct session_ref *to, const struct session_ref *from, struct bytes plain)
+{
+    struct mail_ciphertext *mail = mail_new(MAIL_CIPHERTEXT, to, from, plain.len);
+    assert_non_null(mail);
+    mail->len = plain.len;
+    memcpy(mail->plain, plain.data, plain.len);
+    host_post(context, &mail->mail);
+    return true;
+}
+
+static enum reason host_send_plain(void *link, struct bytes plain)
+{
+    struct client *c = link;
+    assert_false(c->ended);
+    if (c->send_fails != REASON_NONE) {
+        return c->send_fails;
+    }
+    struct sent *sent = calloc(1, sizeof *sent + plain.len);
+    assert_non_null(sent);
+    sent->len = plain.len;
+    memcpy(sent->bytes, plain.data, plain.len);
+    append(&c->sent, &sent->item);
+    return REASON_NONE;
+}
+
+static enum reason host_send(void *link, const struct message *m)
+{
+    static uint8_t bytes[FRAME_LEN_AFTER_LOGIN];
+    struct writer w;
+    writer_init(&w, bytes, sizeof bytes);
+    assert_int_equal(message_encode(m, &w), 0);
+    return host_send_plain(link, (struct bytes){ bytes, w.len });
+}
+
+static size_t host_waiting(void *link)
+{
+    return ((struct client *)link)->waiting;
+}
+
+static void host_hold(void *link, bool on)
+{
+    struct client *c = link;
+    assert_true(c->held != on);
+    c->held = on;
+}
+
+static void host_logged_in(void *link)
+{
+    ((struct client *)link)->logged_in = true;
+}
+
+static void host_end(void *link, enum reason reason, bool tell)
+{
+    struct client *c = link;
+    assert_false(c->ended);
+    c->ended = true;
+    c->told = tell;
+    c->reason = reason;
+}
+
+static int host_submit(void *link, struct job *job, uint32_t *retry_after)
+{
+    struct client *c = link;
+    if (c->world->queue_room == 0) {
+        *retry_after = 17;
+        return -1;
+    }
+    c->world->queue_room--;
+    job->owner = c->ref;
+    append(&c->world->jobs, &job->item);
+    return 0;
+}
+
+static void host_log(enum log_level level, const char *event, const struct log_field *fields)
+{
+    (void)level;
+    assert_non_null(event);
+    for (; fields != NULL && fields->key != NULL; fields++) {
+        assert_true(fields->text == NULL || strstr(fields->text, WORLD_PASSWORD) == NULL);
+    }
+}
+
+/* ---- the world ---- */
+
+struct world *world_new(void)
+{
+    struct world *w = calloc(1, sizeof *w);
+    assert_non_null(w);
+    w->config.conversation_suite = SUITE_3DES_CBC_HMAC_SHA512;
+    w->config.bcrypt_cost = 12;
+    w->config.login_tries = 3;
+    w->config.rekey_messages = 1000;
+    w->config.rekey_seconds = 3600;
+    w->config.ping_seconds = 30;
+    w->config.conversations_max = 3;
+    w->config.output_max = 1000000;
+    w->queue_room = SIZE_MAX;
+    w->time = 1795165200000;
+    world_fill_accounts(w);
+    w->host = (struct session_host){ .context = w,
+                                     .config = &w->config,
+                                     .rng = &rng_system,
+                                     .directory = directory_new(),
+                                     .counters = &w->counters,
+                                     .now = host_now,
+                                     .session_number = host_session_number,
+                                     .post = host_post,
+                                     .pass = host_pass,
+                                     .log = host_log,
+                                     .send = host_send,
+                                     .send_plain = host_send_plain,
+                                     .waiting = host_waiting,
+                                     .hold = host_hold,
+                                     .logged_in = host_logged_in,
+                                     .end = host_end,
+                                     .submit = host_submit };
+    assert_non_null(w->host.directory);
+    return w;
+}
+
+void world_free(struct world *w)
+{
+    for (size_t i = 0; i < w->client_count; i++) {
+        session_free(&w->clients[i].session);
+    }
+    world_settle(w);
+    for (size_t i = 0; i < w->client_count; i++) {
+        for (struct mailbox_item *item; (item = take(&w->clients[i].sent)) != NULL;) {
+            free(item);
+        }
+    }
+    assert_int_equal(directory_count(w->host.directory), 0);
+    assert_int_equal(counter_read(&w->counters.conversations), 0);
+    directory_free(&w->host.directory);
+    free(w);
+}
+
+struct client *world_connect(struct world *w)
+{
+    assert_true(w->client_count < WORLD_CLIENTS);
+    const struct session_origin origin = { .source = "192.0.2.1:5000",
+                                           .suite = SUITE_AES_256_GCM,
+                                           .group = DH_FFDHE3072 };
+    struct client *c = &w->clients[w->client_count];
+    c->world = w;
+    c->ref = (struct session_ref){ .slot = (uint32_t)w->client_count, .generation = 9 };
+    c->session = session_new(&w->host, c, &c->ref, &origin);
+    assert_non_null(c->session);
+    w->client_count++;
+    return c;
+}
+
+struct client *world_login(struct world *w, const char *name)
+{
+    struct client *c = world_connect(w);
+    world_say_credentials(c, MESSAGE_LOGIN, name, WORLD_PASSWORD);
+    assert_true(world_run_job(w));
+    assert_string_equal(world_expect(c, MESSAGE_WELCOME).welcome.name.text, name);
+    assert_true(c->logged_in);
+    return c;
+}
+
+void world_say(struct client *c, const struct message *m)
+{
+    static uint8_t bytes[FRAME_LEN_AFTER_LOGIN];
+    struct writer w;
+    writer_init(&w, bytes, sizeof bytes);
+    assert_int_equal(message_encode(m, &w), 0);
+    session_receive(c->session, (struct bytes){ bytes, w.len });
+}
+
+void world_say_credentials(struct client *c, enum message_type type, const char *name, const char *password)
+{
+    world_say(c, &(struct message){ .type = type,
+                                    .credentials = { { (const uint8_t *)name, strlen(name) },
+                                                     { (const uint8_t *)password, strlen(password) } } });
+}
+
+void world_open(struct client *c, uint32_t request, const char *peer)
+{
+    struct message m = { .type = MESSAGE_OPEN, .open = { .request = request } };
+    assert_int_equal(name_from_string(peer, &m.open.peer), 0);
+    world_say(c, &m);
+}
+
+void world_say_ciphertext(struct client *c, uint64_t conversation, uint64_t sequence, size_t len)
+{
+    static const uint8_t sealed[MESSAGE_SEALED_MAX + 1];
+    static uint8_t bytes[FRAME_LEN_AFTER_LOGIN];
+    struct writer w;
+    writer_init(&w, bytes, sizeof bytes);
+    writer_u8(&w, MESSAGE_CIPHERTEXT);
+    writer_u64(&w, conversation);
+    writer_u32(&w, 1);
+    writer_u64(&w, sequence);
+    writer_bytes(&w, sealed, len);
+    assert_int_equal(writer_end(&w), 0);
+    session_receive(c->session, (struct bytes){ bytes, w.len });
+}
+
+bool world_deliver_mail(struct world *w)
+{
+    struct mail *mail = (struct mail *)take(&w->mail);
+    if (mail == NULL) {
+        return false;
+    }
+    struct client *c = client_at(w, &mail->to);
+    if (mail->type == MAIL_ISSUE) {
+        conversation_issue(&w->host, &((struct mail_issue *)mail)->issue);
+    } else if (c != NULL) {
+        session_mail(c->session, mail);
+    } else {
+        session_mail_lost(&w->host, mail);
+    }
+    mail_free(mail);
+    return true;
+}
+
+bool world_run_job(struct world *w)
+{
+    struct job *job = (struct job *)take(&w->jobs);
+    if (job == NULL) {
+        return false;
+    }
+    job->run(job, &w->accounts);
+    struct client *c = client_at(w, &job->owner);
+    if (c != NULL) {
+        session_job_done(c->session, job);
+    }
+    job->destroy(job);
+    return true;
+}
+
+void world_settle(struct world *w)
+{
+    while (world_run_job(w) || world_deliver_mail(w)) {
+    }
+}
+
+struct message world_expect(struct client *c, enum message_type type)
+{
+    static uint8_t bytes[FRAME_LEN_AFTER_LOGIN];
+    struct message m;
+    struct sent *sent = (struct sent *)take(&c->sent);
+    assert_non_null(sent);
+    memcpy(bytes, sent->bytes, sent->len);
+    const struct bytes plain = { bytes, sent->len };
+    free(sent);
+    assert_int_equal(message_decode(plain, ROLE_KDC, &m), MESSAGE_OK);
+    assert_string_equal(message_type_name(m.type), message_type_name(type));
+    return m;
+}
+
+void world_expect_nothing(const struct client *c)
+{
+    assert_null(c->sent);
+}
+
+void world_expect_refused(struct client *c, uint32_t request, enum reason reason)
+{
+    const struct message m = world_expect(c, MESSAGE_REFUSED);
+    assert_int_equal(m.refused.reason, reason);
+    assert_int_equal(m.refused.request, request);
+}
+
+void world_expect_presence(struct client *c, const char *name, enum presence presence)
+{
+    const struct message m = world_expect(c, MESSAGE_PRESENCE);
+    assert_string_equal(m.presence.name.text, name);
+    assert_int_equal(m.presence.presence, presence);
+}
+
+void world_expect_closed(const struct client *c, enum reason reason)
+{
+    assert_true(c->ended);
+    assert_true(c->told);
+    assert_int_equal(c->reason, reason);
+    assert_true(session_is_over(c->session));
+}
+
+void world_hang_up(struct client *c)
+{
+    session_lost(c->session, REASON_NONE);
+    session_free(&c->session);
+    assert_null(c->session);
+}

@@ -1,0 +1,86 @@
+/*
+ * kdc_world.h: the KDC's protocol side in memory, for tests of sessions: sessions without sockets, a table of accounts, and
+ * queues for mail and jobs that move only when the test says so. Fails the test (cmocka) on anything unexpected.
+ */
+#ifndef TESTS_UNIT_KDC_WORLD_H
+#define TESTS_UNIT_KDC_WORLD_H
+
+#include "kdc/accounts.h"
+#include "kdc/session.h"
+
+#define WORLD_CLIENTS 8
+#define WORLD_ACCOUNTS 8
+#define WORLD_PASSWORD "correct horse"
+
+struct world;
+
+struct client {
+    struct world *world;
+    struct session *session; /* NULL once freed */
+    struct session_ref ref;
+    struct mailbox_item *sent; /* oldest first */
+    size_t waiting;            /* what the host says of the output */
+    enum reason send_fails;    /* REASON_NONE: it doesn't */
+    bool held;
+    bool logged_in;
+    bool ended;
+    bool told;          /* the end was announced ... */
+    enum reason reason; /* ... with this */
+};
+
+struct account {
+    struct store_user user; /* user.hash: the password itself */
+    bool used;
+};
+
+struct world {
+    struct session_host host;
+    struct config config;
+    struct counters counters;
+    struct accounts accounts;
+    struct client clients[WORLD_CLIENTS];
+    size_t client_count;
+    struct account table[WORLD_ACCOUNTS];
+    struct mailbox_item *mail;
+    struct mailbox_item *jobs;
+    size_t queue_room; /* jobs that are taken */
+    bool database_gone;
+    unsigned nobody_verified; /* dummy verifications */
+    uint32_t epochs;
+    uint64_t number;
+    uint64_t time;
+};
+
+/* Empty, with a generous configuration. */
+struct world *world_new(void);
+void world_free(struct world *w);
+/* kdc_world_accounts.c */
+void world_fill_accounts(struct world *w);
+void world_add_account(struct world *w, const char *name, enum user_state state);
+/* A connection after its handshake. */
+struct client *world_connect(struct world *w);
+/* Connects and logs in (the account is there), and takes the welcome. */
+struct client *world_login(struct world *w, const char *name);
+
+/* What the client says. */
+void world_say(struct client *c, const struct message *m);
+void world_say_credentials(struct client *c, enum message_type type, const char *name, const char *password);
+void world_open(struct client *c, uint32_t request, const char *peer);
+void world_say_ciphertext(struct client *c, uint64_t conversation, uint64_t sequence, size_t len);
+
+/* One step of a queue, oldest first; false when it is empty. */
+bool world_deliver_mail(struct world *w);
+bool world_run_job(struct world *w); /* runs it and brings the result home */
+void world_settle(struct world *w);  /* until both are empty */
+
+/* The oldest message that the session has sent, taken out; its type must be this. Lent until the next call. */
+struct message world_expect(struct client *c, enum message_type type);
+void world_expect_nothing(const struct client *c);
+void world_expect_refused(struct client *c, uint32_t request, enum reason reason);
+void world_expect_presence(struct client *c, const char *name, enum presence presence);
+/* The session has ended with this reason, and the client was told. */
+void world_expect_closed(const struct client *c, enum reason reason);
+/* The transport is gone, the session freed. */
+void world_hang_up(struct client *c);
+
+#endif

@@ -1,0 +1,327 @@
+/*
+ * test_kdc_worker_pool.c: the order of jobs, the bound of their queues, the alarm, and the end. A gate keeps the workers busy for
+ * as long as the test needs; nothing here waits for time to pass but the alarm, whose threshold is zero.
+ */
+#include "kdc/log.h"
+#include "kdc/worker_pool.h"
+#include "tests/unit/cmocka_all.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define JOBS_MAX 64
+
+/* What the jobs do is written down here. */
+struct record {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool gate_open;
+    unsigned at_gate;
+    int order[JOBS_MAX]; /* numbers of the jobs in the order in which they ran */
+    size_t ran;
+    size_t delivered;
+    size_t destroyed;
+    int niceness;
+    struct accounts accounts;
+    bool no_accounts;
+    unsigned started;
+    unsigned stopped;
+};
+
+struct test_job {
+    struct job job;
+    struct record *record;
+    int number;
+};
+
+static void run(struct job *job, struct accounts *accounts)
+{
+    (void)accounts;
+    struct test_job *t = (struct test_job *)job;
+    struct record *r = t->record;
+    pthread_mutex_lock(&r->lock);
+    r->niceness = getpriority(PRIO_PROCESS, (id_t)gettid());
+    r->order[r->ran++] = t->number;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void run_at_gate(struct job *job, struct accounts *accounts)
+{
+    (void)accounts;
+    struct record *r = ((struct test_job *)job)->record;
+    pthread_mutex_lock(&r->lock);
+    r->at_gate++;
+    pthread_cond_broadcast(&r->changed);
+    while (!r->gate_open) {
+        pthread_cond_wait(&r->changed, &r->lock);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void destroy(struct job *job)
+{
+    struct record *r = ((struct test_job *)job)->record;
+    pthread_mutex_lock(&r->lock);
+    r->destroyed++;
+    pthread_mutex_unlock(&r->lock);
+    free(job);
+}
+
+static void deliver(void *context, struct job *job)
+{
+    struct record *r = context;
+    pthread_mutex_lock(&r->lock);
+    r->delivered++;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    job->destroy(job);
+}
+
+static struct accounts *start(void *context)
+{
+    struct record *r = context;
+    pthread_mutex_lock(&r->lock);
+    r->started++;
+    pthread_mutex_unlock(&r->lock);
+    return r->no_accounts ? NULL : &r->accounts;
+}
+
+static void stop(void *context, struct accounts *accounts)
+{
+    struct record *r = context;
+    assert_ptr_equal(accounts, r->no_accounts ? NULL : &r->accounts);
+    pthread_mutex_lock(&r->lock);
+    r->stopped++;
+    pthread_mutex_unlock(&r->lock);
+}
+
+static int submit(struct worker_pool *pool, struct record *r, enum job_class class, int number, uint32_t *retry_after)
+{
+    struct test_job *t = calloc(1, sizeof *t);
+    assert_non_null(t);
+    t->job = (struct job){ .class = class, .run = number < 0 ? run_at_gate : run, .destroy = destroy };
+    t->record = r;
+    t->number = number;
+    const int result = worker_pool_submit(pool, &t->job, retry_after);
+    if (result != 0) {
+        free(t);
+    }
+    return result;
+}
+
+static void submit_one(struct worker_pool *pool, struct record *r, enum job_class class, int number)
+{
+    uint32_t retry_after;
+    assert_int_equal(submit(pool, r, class, number, &retry_after), 0);
+}
+
+static void wait_at_gate(struct record *r, unsigned count)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->at_gate < count) {
+        pthread_cond_wait(&r->changed, &r->lock);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void open_gate(struct record *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->gate_open = true;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+static void wait_delivered(struct record *r, size_t count)
+{
+    pthread_mutex_lock(&r->lock);
+    while (r->delivered < count) {
+        pthread_cond_wait(&r->changed, &r->lock);
+    }
+    pthread_mutex_unlock(&r->lock);
+}
+
+static struct worker_pool *pool_of(struct record *r, unsigned workers, bool extra, unsigned queue_max,
+                                   uint64_t alarm_ms)
+{
+    *r = (struct record){ .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+    struct worker_pool *pool = worker_pool_new(&(struct worker_pool_options){ .workers = workers,
+                                                                              .extra = extra,
+                                                                              .queue_max = queue_max,
+                                                                              .alarm_ms = alarm_ms,
+                                                                              .context = r,
+                                                                              .start = start,
+                                                                              .stop = stop,
+                                                                              .deliver = deliver });
+    assert_non_null(pool);
+    return pool;
+}
+
+static void handshakes_go_before_sql_before_passwords_and_each_in_its_order(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    submit_one(pool, &r, JOB_PASSWORD, 30);
+    submit_one(pool, &r, JOB_SQL, 20);
+    submit_one(pool, &r, JOB_PASSWORD, 31);
+    submit_one(pool, &r, JOB_HANDSHAKE, 10);
+    submit_one(pool, &r, JOB_SQL, 21);
+    submit_one(pool, &r, JOB_HANDSHAKE, 11);
+    const struct worker_pool_stats waiting = worker_pool_stats(pool);
+    assert_int_equal(waiting.queued[JOB_HANDSHAKE], 2);
+    assert_int_equal(waiting.queued[JOB_SQL], 2);
+    assert_int_equal(waiting.queued[JOB_PASSWORD], 2);
+    open_gate(&r);
+    wait_delivered(&r, 7);
+    static const int expected[] = { 10, 11, 20, 21, 30, 31 };
+    assert_int_equal(r.ran, 6);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    worker_pool_free(&pool);
+    assert_int_equal(r.destroyed, 7);
+    assert_int_equal(r.started, 1);
+    assert_int_equal(r.stopped, 1);
+}
+
+static void a_full_queue_refuses_only_its_own_class(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after = 0;
+    struct worker_pool *pool = pool_of(&r, 1, false, 2, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    submit_one(pool, &r, JOB_PASSWORD, 1);
+    submit_one(pool, &r, JOB_PASSWORD, 2);
+    assert_int_equal(submit(pool, &r, JOB_PASSWORD, 3, &retry_after), -1);
+    assert_true(retry_after >= 1);
+    submit_one(pool, &r, JOB_SQL, 4);
+    open_gate(&r);
+    wait_delivered(&r, 4);
+    assert_int_equal(r.ran, 3);
+    submit_one(pool, &r, JOB_PASSWORD, 5); /* there is room again */
+    wait_delivered(&r, 5);
+    worker_pool_set_queue_max(pool, 1);
+    worker_pool_free(&pool);
+}
+
+static void bcrypt_never_takes_the_extra_worker(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 2, true, 16, 60000);
+    for (int i = 0; i < 4; i++) {
+        submit_one(pool, &r, JOB_PASSWORD, -1);
+    }
+    wait_at_gate(&r, 2); /* both workers */
+    submit_one(pool, &r, JOB_SQL, 7);
+    submit_one(pool, &r, JOB_HANDSHAKE, 8);
+    wait_delivered(&r, 2); /* both while every ordinary worker is held up */
+    assert_int_equal(r.at_gate, 2);
+    assert_int_equal(r.ran, 2);
+    open_gate(&r);
+    wait_delivered(&r, 6);
+    worker_pool_free(&pool);
+    assert_int_equal(r.started, 3);
+    assert_int_equal(r.stopped, 3);
+}
+
+static void waiting_too_long_raises_the_alarm(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *patient = pool_of(&r, 1, false, 16, 60000);
+    submit_one(patient, &r, JOB_SQL, 1);
+    wait_delivered(&r, 1);
+    assert_int_equal(worker_pool_stats(patient).alarms, 0);
+    worker_pool_free(&patient);
+
+    struct worker_pool *impatient = pool_of(&r, 1, false, 16, 0);
+    submit_one(impatient, &r, JOB_SQL, 1);
+    submit_one(impatient, &r, JOB_SQL, 2);
+    wait_delivered(&r, 2);
+    assert_int_equal(worker_pool_stats(impatient).alarms, 2);
+    worker_pool_free(&impatient);
+}
+
+static void workers_are_nicer_than_the_rest(void **state)
+{
+    (void)state;
+    struct record r;
+    const int ours = getpriority(PRIO_PROCESS, 0);
+    struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
+    submit_one(pool, &r, JOB_SQL, 1);
+    wait_delivered(&r, 1);
+    assert_true(r.niceness > ours || r.niceness == 19);
+    assert_int_equal(getpriority(PRIO_PROCESS, 0), ours);
+    worker_pool_free(&pool);
+}
+
+static void a_worker_without_accounts_takes_handshakes_only(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
+    worker_pool_free(&pool);
+    r.no_accounts = true;
+    r.started = 0;
+    const struct worker_pool_options options = { .workers = 1,
+                                                 .queue_max = 16,
+                                                 .alarm_ms = 60000,
+                                                 .context = &r,
+                                                 .start = start,
+                                                 .stop = stop,
+                                                 .deliver = deliver };
+    pool = worker_pool_new(&options);
+    assert_non_null(pool);
+    submit_one(pool, &r, JOB_SQL, 1);
+    submit_one(pool, &r, JOB_HANDSHAKE, 2);
+    submit_one(pool, &r, JOB_HANDSHAKE, 3);
+    wait_delivered(&r, 2);
+    worker_pool_free(&pool);
+    static const int expected[] = { 2, 3 };
+    assert_int_equal(r.ran, 2);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    assert_int_equal(r.destroyed, 3);
+}
+
+static void stopping_destroys_what_waits_and_refuses_what_comes(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after;
+    struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    for (int i = 0; i < 5; i++) {
+        submit_one(pool, &r, JOB_PASSWORD, i);
+    }
+    open_gate(&r);
+    worker_pool_stop(pool);
+    assert_int_equal(r.destroyed, 6); /* run or not: none is lost */
+    assert_int_equal(r.delivered, 1 + r.ran);
+    assert_int_equal(submit(pool, &r, JOB_SQL, 9, &retry_after), -1);
+    worker_pool_free(&pool);
+    assert_null(pool);
+}
+
+int main(void)
+{
+    log_set(LOG_ERROR, false);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(handshakes_go_before_sql_before_passwords_and_each_in_its_order),
+        cmocka_unit_test(a_full_queue_refuses_only_its_own_class),
+        cmocka_unit_test(bcrypt_never_takes_the_extra_worker),
+        cmocka_unit_test(waiting_too_long_raises_the_alarm),
+        cmocka_unit_test(workers_are_nicer_than_the_rest),
+        cmocka_unit_test(a_worker_without_accounts_takes_handshakes_only),
+        cmocka_unit_test(stopping_destroys_what_waits_and_refuses_what_comes),
+    };
+    return cmocka_run_group_tests_name("kdc_worker_pool", tests, NULL, NULL);
+}
