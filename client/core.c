@@ -49,11 +49,20 @@ void core_fail(struct core *core, int error)
     core->state = CORE_ENDED;
 }
 
+/* Ended first: the application may leave once more from within the close's trace, and a close is the last message. */
+static void end_with_close(struct core *core, enum reason reason)
+{
+    bool channel_is_up = core->state >= CORE_CREDENTIALS && core->state <= CORE_READY;
+    core->state = CORE_ENDED;
+    if (channel_is_up)
+        core_put(core, &(struct message){ .type = MESSAGE_CLOSE, .close = { .reason = reason } });
+}
+
 void core_fail_close(struct core *core, enum reason reason, int error)
 {
-    if (core->channel != NULL && core->state >= CORE_CREDENTIALS && core->state <= CORE_READY)
-        core_put(core, &(struct message){ .type = MESSAGE_CLOSE, .close = { .reason = reason } });
-    core_fail(core, error);
+    if (core->error == KC_OK)
+        core->error = error;
+    end_with_close(core, reason);
 }
 
 /* What time alone or another try may mend; everything else needs a person. */
@@ -122,9 +131,7 @@ void core_close(struct core *core)
         return;
     /* What arrived just now is acknowledged first: its sender would wait for that in vain. */
     conversations_acknowledge(core);
-    if (core->state >= CORE_CREDENTIALS && core->state <= CORE_READY)
-        core_put(core, &(struct message){ .type = MESSAGE_CLOSE, .close = { .reason = REASON_NONE } });
-    core->state = CORE_ENDED;
+    end_with_close(core, REASON_NONE);
 }
 
 /* ---- output ---- */

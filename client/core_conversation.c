@@ -268,9 +268,10 @@ void conversation_grant(struct core *core, const struct message_grant *m)
         return;
     }
     take_epoch(core, peer, epoch);
-    trace_epoch(core, m);
+    /* Before any event: the application may send from within it, and the confirm is the first message of its epoch. */
     if (!send_content(core, peer, &(struct content){ .kind = CONTENT_CONFIRM }))
         return;
+    trace_epoch(core, m);
     core_emit(core, &(struct kc_event){
                         .type = KC_EVENT_OPENED,
                         .peer = peer->name.text,
@@ -351,7 +352,7 @@ static void repair(struct core *core, struct peer *peer, const struct message_ci
 
 void conversation_ciphertext(struct core *core, const struct message_ciphertext *m)
 {
-    uint8_t plain[CONTENT_LEN_MAX + SUITE_OVERHEAD_MAX + 1];
+    uint8_t plain[MESSAGE_SEALED_MAX + 1]; /* and a NUL behind a text */
     struct content content;
     struct peer *peer = peer_by_conversation(core, m->conversation);
 

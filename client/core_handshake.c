@@ -5,6 +5,8 @@
 #include "crypto/secret.h"
 #include "wire/frame.h"
 
+#define ALERT_RETRY_MAX_S 60 /* an alert is anybody's: one forged frame keeps nobody away for longer */
+
 static void trace_sent_frames(struct core *core, size_t from)
 {
     const uint8_t *data = buffer_data(&core->output);
@@ -40,7 +42,8 @@ static void handshake_failed(struct core *core, const struct handshake_failure *
 {
     if (failure->from_peer) {
         core->error_by_alert = true;
-        core->retry_after = failure->retry_after;
+        core->retry_after =
+            failure->retry_after < ALERT_RETRY_MAX_S ? failure->retry_after : (uint32_t)ALERT_RETRY_MAX_S;
         core_fail(core, (int)failure->reason);
         return;
     }

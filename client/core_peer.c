@@ -7,7 +7,8 @@
 
 #define PRESENCE_JITTER_MS 300 /* both of two may want to open again: the later one then needn't */
 #define RESUME_JITTER_MS 500
-#define RETRY_MIN_S 1 /* after busy and the like */
+#define RETRY_MIN_S 1   /* after busy and the like */
+#define RETRY_LATE_S 20 /* once it was tried OPEN_TRIES_MAX times, and texts wait */
 #define RETRY_MAX_S 3600
 
 struct peer *peer_find(const struct core *core, const struct name *name)
@@ -185,13 +186,16 @@ static void give_up(struct peer *peer)
 
 static void open_later(struct core *core, struct peer *peer, const struct message_refused *m)
 {
-    if (++peer->open_tries >= OPEN_TRIES_MAX) {
+    bool enough = ++peer->open_tries >= OPEN_TRIES_MAX;
+    if (enough && peer->outbox.count == 0) {
         peer->opening = OPENING_NO;
         peer->open_wanted = false;
         core_emit_peer(core, KC_EVENT_REFUSED, &peer->name, (int)m->reason, 0);
         return;
     }
-    uint32_t seconds = m->retry_after < RETRY_MIN_S ? RETRY_MIN_S : m->retry_after;
+    /* A text that waits goes some day: nobody will come and ask for it again. */
+    uint32_t least = enough ? RETRY_LATE_S : RETRY_MIN_S;
+    uint32_t seconds = m->retry_after < least ? least : m->retry_after;
     seconds = seconds > RETRY_MAX_S ? RETRY_MAX_S : seconds;
     uint64_t wait = UINT64_C(1000) * seconds;
     peer->opening = OPENING_NO;
@@ -216,6 +220,7 @@ void peer_open_refused(struct core *core, struct peer *peer, const struct messag
     case REASON_BUSY:
     case REASON_UNAVAILABLE:
     case REASON_TOO_MANY:
+    case REASON_INTERNAL:
         open_later(core, peer, m);
         return;
     case REASON_NO_SUCH_USER:

@@ -59,14 +59,14 @@ const char *kc_error_name(int error);
 const char *kc_error_text(int error);
 
 struct kc_options {
-    const char *host;         /* name or numeric address, IPv6 without brackets; NULL: 127.0.0.1 */
-    uint16_t port;            /* 0: KC_DEFAULT_PORT */
-    const char *known_kdcs;   /* path of the file of known KDCs; NULL: nothing is remembered */
-    const char *fingerprint;  /* "SHA256:…": the KDC must have it, and is remembered without asking; NULL: ask */
-    const char *groups;       /* names, comma-separated, most preferred first; NULL: ffdhe3072,ffdhe4096 */
-    const char *suites;       /* likewise; NULL: chacha20-poly1305,aes-256-gcm,3des-cbc-hmac-sha512 */
-    bool reconnect;           /* whether to come back by itself after a connection is lost */
-    bool send_only;           /* texts that arrive are neither taken nor acknowledged: they stay in their senders' outboxes */
+    const char *host;        /* name or numeric address, IPv6 without brackets; NULL: 127.0.0.1 */
+    uint16_t port;           /* 0: KC_DEFAULT_PORT */
+    const char *known_kdcs;  /* path of the file of known KDCs; NULL: nothing is remembered */
+    const char *fingerprint; /* "SHA256:…": the KDC must have it, and is remembered without asking; NULL: ask */
+    const char *groups;      /* names, comma-separated, most preferred first; NULL: ffdhe3072,ffdhe4096 */
+    const char *suites;      /* likewise; NULL: chacha20-poly1305,aes-256-gcm,3des-cbc-hmac-sha512 */
+    bool reconnect;          /* whether to come back by itself after a connection is lost */
+    bool send_only; /* texts that arrive are neither taken nor acknowledged: they stay in their senders' outboxes */
     unsigned connect_timeout; /* seconds for connection, handshake and login together; 0: 15 */
 };
 
@@ -79,7 +79,8 @@ enum kc_event_type {
     KC_EVENT_REFUSED, /* a request about `peer` (kc_open, kc_who, or a text that needed it) was refused: error; peer is
                             * NULL for kc_list. peer_offline: texts wait, and go when the peer comes. no_such_user,
                             * peer_is_self, peer_locked: texts that waited for the peer are discarded. busy,
-                            * unavailable, too_many: tried again in retry_after seconds; given up when that is 0 */
+                            * unavailable, too_many, internal: tried again in retry_after seconds; given up when that is 0,
+                            * which it never is while texts wait */
     KC_EVENT_TEXT,    /* a text from `peer`; once each, in order */
     KC_EVENT_DELIVERED, /* all own texts to `peer` up to `number` are on the other side */
     KC_EVENT_PRESENCE,  /* `peer` came (online) or went */

@@ -143,6 +143,7 @@ enum dh_result dh_keypair(const struct dh_group *group, const struct rng *rng, u
     }
     limbs_to_bytes(work->power, public_value, group->len);
     secret_free(&work);
+    secret_wipe_residue();
     return DH_OK;
 }
 
@@ -164,5 +165,6 @@ enum dh_result dh_shared(const struct dh_group *group, const uint8_t *private_ke
     powm(group, work);
     limbs_to_bytes(work->power, shared, group->len);
     secret_free(&work);
+    secret_wipe_residue();
     return DH_OK;
 }

@@ -6,7 +6,7 @@
  * Powers take the same time for every exponent: mpn_sec_powm (GMP's constant-time mpz_powm_sec, less its choice of
  * memory) for a variable base; for the generator a table of its powers with constant-time selection, once
  * dh_group_prepare has built it. All numbers that depend on a secret, GMP's scratch included, are in secret memory,
- * and leave with a fixed width. What GMP's assembly keeps for a moment in registers and stack frames is out of reach.
+ * and leave with a fixed width. What GMP's assembly kept in registers and stack frames is wiped.
  *
  * Thread: any. dh_group_prepare may be called by several threads at once; a table is never changed once built.
  */

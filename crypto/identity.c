@@ -23,6 +23,7 @@ struct identity *identity_new(const struct rng *rng)
         return NULL;
     }
     ed25519_sha512_public_key(identity->public_key, identity->seed);
+    secret_wipe_residue();
     return identity;
 }
 
@@ -34,6 +35,7 @@ struct identity *identity_from_seed(const uint8_t seed[IDENTITY_SEED_LEN])
     }
     memcpy(identity->seed, seed, IDENTITY_SEED_LEN);
     ed25519_sha512_public_key(identity->public_key, identity->seed);
+    secret_wipe_residue();
     return identity;
 }
 
@@ -71,6 +73,7 @@ int identity_sign(const struct identity *identity, const char *context, const vo
         return -1;
     }
     ed25519_sha512_sign(identity->public_key, identity->seed, bytes_len, bytes, signature);
+    secret_wipe_residue();
     secret_free(&bytes);
     return 0;
 }

@@ -1,7 +1,8 @@
 /*
  * identity.h: a long-term Ed25519 key (RFC 8032), and how people see it.
  *
- * Any thread. The seed is secret; the public key and the fingerprint are not.
+ * Any thread. The seed is secret; the public key and the fingerprint are not. A program that holds an identity calls
+ * secret_guard_gmp first: Hogweed computes in memory of GMP's.
  */
 #ifndef CRYPTO_IDENTITY_H
 #define CRYPTO_IDENTITY_H

@@ -27,6 +27,7 @@ void sha512_hash(const void *data, size_t len, uint8_t out[SHA512_LEN])
     sha512_update(&context, len, data);
     sha512_digest(&context, SHA512_LEN, out);
     secret_wipe(&context, sizeof context);
+    secret_wipe_residue();
 }
 
 void hmac_sha512(const uint8_t *key, size_t key_len, const void *data, size_t len, uint8_t out[SHA512_LEN])
@@ -36,6 +37,7 @@ void hmac_sha512(const uint8_t *key, size_t key_len, const void *data, size_t le
     hmac_sha512_update(&context, len, data);
     hmac_sha512_digest(&context, SHA512_LEN, out);
     secret_wipe(&context, sizeof context);
+    secret_wipe_residue();
 }
 
 void hkdf_sha512_extract(const uint8_t *salt, size_t salt_len, const uint8_t *ikm, size_t ikm_len,
@@ -45,6 +47,7 @@ void hkdf_sha512_extract(const uint8_t *salt, size_t salt_len, const uint8_t *ik
     hmac_sha512_set_key(&context, salt_len > 0 ? salt_len : sizeof zero_salt, salt_len > 0 ? salt : zero_salt);
     hkdf_extract(&context, update, digest, SHA512_LEN, ikm_len, ikm, prk);
     secret_wipe(&context, sizeof context);
+    secret_wipe_residue();
 }
 
 void hkdf_sha512_expand(const uint8_t prk[KDF_SECRET_LEN], const void *info, size_t info_len, uint8_t *out,
@@ -54,4 +57,5 @@ void hkdf_sha512_expand(const uint8_t prk[KDF_SECRET_LEN], const void *info, siz
     hmac_sha512_set_key(&context, KDF_SECRET_LEN, prk);
     hkdf_expand(&context, update, digest, SHA512_LEN, info_len, info, out_len, out);
     secret_wipe(&context, sizeof context);
+    secret_wipe_residue();
 }

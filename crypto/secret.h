@@ -29,8 +29,16 @@ void secret_free(void *block);
 void secret_wipe(void *data, size_t len);
 
 /* Empties the processor's vector registers, where ciphers hold keys while they work (x86-64 and AArch64; elsewhere it does
- * nothing). aead_seal and aead_open end with it. */
+ * nothing). For whoever copied a secret; secret_wipe_residue does it too. */
 void secret_wipe_registers(void);
+
+/* Wipes what Nettle and GMP leave of a secret that they computed with: on the stack below the caller, 4 KiB deep, and in the
+ * vector registers. Called by each function of this room that gave them one, as its end. About 50 ns. */
+void secret_wipe_residue(void);
+
+/* From now on GMP wipes whatever it gives back, in the whole process: Hogweed signs in scratch of GMP's. A program that holds
+ * an identity calls it at the start of main, before there are other threads; a library never does. */
+void secret_guard_gmp(void);
 
 /* True when the two ranges of `len` bytes are equal; the time depends on `len` alone. */
 bool secret_equal(const void *a, const void *b, size_t len) __attribute__((warn_unused_result));

@@ -100,6 +100,7 @@ struct aead *aead_new(const struct suite *suite, const uint8_t *key, const uint8
     aead->code = code;
     memcpy(aead->iv, iv, suite->iv_len);
     code->set_key(aead->state, key);
+    secret_wipe_residue();
     return aead;
 }
 
@@ -147,7 +148,7 @@ void aead_seal(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_l
 {
     const struct suite_message message = { .sequence = sequence, .ad = ad, .ad_len = ad_len };
     aead->code->seal(aead->state, aead->iv, &message, plain, plain_len, out);
-    secret_wipe_registers();
+    secret_wipe_residue();
 }
 
 int aead_open(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_len, const uint8_t *sealed,
@@ -155,7 +156,7 @@ int aead_open(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_le
 {
     const struct suite_message message = { .sequence = sequence, .ad = ad, .ad_len = ad_len };
     const int result = aead->code->open(aead->state, aead->iv, &message, sealed, sealed_len, plain, plain_len);
-    secret_wipe_registers();
+    secret_wipe_residue();
     return result;
 }
 

@@ -29,7 +29,7 @@ static int move(struct buffer *b, size_t room)
         return -1;
     size_t held = buffer_len(b);
     size_t limit = b->limit;
-    if (held > 0)
+    if (held > 0 && b->data != NULL)
         memcpy(data, b->data + b->start, held);
     buffer_clear(b);
     *b = (struct buffer){ .data = data, .end = held, .room = room, .limit = limit };

@@ -15,8 +15,7 @@ struct epoch;
 /* From a grant that was handed to `self` (who must be its a or b). Copies; the caller wipes the grant's key. NULL when
  * memory is out or the grant makes no sense (self in neither place, a = b, unknown suite, a key that
  * suite_issued_key_check refuses). */
-struct epoch *epoch_new(const struct message_grant *grant, const struct name *self)
-    __attribute__((warn_unused_result));
+struct epoch *epoch_new(const struct message_grant *grant, const struct name *self) __attribute__((warn_unused_result));
 void epoch_free(struct epoch **epoch); /* wipes, sets to NULL */
 
 uint64_t epoch_conversation(const struct epoch *epoch);
@@ -29,8 +28,8 @@ uint64_t epoch_sent(const struct epoch *epoch); /* messages sealed so far */
 int epoch_seal(struct epoch *epoch, const struct content *content, uint8_t *room, struct message_ciphertext *m)
     __attribute__((warn_unused_result));
 
-/* Opens the other side's next message. `plain` (CONTENT_LEN_MAX + SUITE_OVERHEAD_MAX bytes of the caller's, wiped by it) holds what
- * *content lends. 0; -1 when it isn't that side's next message, or not authentic, or not well-formed: the epoch stays as
+/* Opens the other side's next message. `plain` (MESSAGE_SEALED_MAX bytes of the caller's, wiped by it) holds what *content
+ * lends. 0; -1 when it isn't that side's next message, or not authentic, or not well-formed: the epoch stays as
  * it was, but has lost its place: ask for a new one. */
 int epoch_open(struct epoch *epoch, const struct message_ciphertext *m, uint8_t *plain, struct content *content)
     __attribute__((warn_unused_result));

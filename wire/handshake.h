@@ -100,8 +100,8 @@ enum handshake_server_event {
 /* One whole plain frame from the client: client_hello (twice at most) or client_finish, as the state demands. `keys` is
  * filled at HANDSHAKE_SERVER_DONE. Cheap: no power is computed here. */
 enum handshake_server_event handshake_server_frame(struct handshake_server *server, struct bytes frame,
-                                                   struct buffer *out, struct handshake_keys *keys,
-                                                   enum reason *reason) __attribute__((warn_unused_result));
+                                                   struct buffer *out, struct handshake_keys *keys, enum reason *reason)
+    __attribute__((warn_unused_result));
 
 /* The slow part; touches nothing but `server` (and its identity and rng, which must allow that thread). */
 void handshake_server_compute(struct handshake_server *server);

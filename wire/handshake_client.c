@@ -87,7 +87,6 @@ static enum reason send_hello(struct handshake_client *client, const struct dh_g
 {
     const struct handshake_policy *policy = client->policy;
     size_t from = buffer_len(&client->transcript.bytes);
-    uint8_t private_key[DH_PRIVATE_MAX] = { 0 };
     uint8_t public_value[DH_PUBLIC_MAX];
     struct client_hello m = {
         .version = PROTOCOL_VERSION,
@@ -95,28 +94,21 @@ static enum reason send_hello(struct handshake_client *client, const struct dh_g
         .dh_public = { .data = public_value, .len = group->len },
         .suite_count = policy->suite_count,
     };
-    enum reason reason = REASON_INTERNAL;
 
     memcpy(m.suites, policy->suites, policy->suite_count * sizeof(m.suites[0]));
-    if (rng_fill(&client->rng, m.random, sizeof(m.random)) != 0)
-        goto out;
-    if (dh_keypair(group, &client->rng, private_key, public_value) != DH_OK)
-        goto out;
-    if (frame_put_client_hello(&client->transcript.bytes, &m) != 0)
-        goto out;
+    /* The exponent goes straight to where it may be; every failure here is the object's end. */
+    if (rng_fill(&client->rng, m.random, sizeof(m.random)) != 0 ||
+        dh_keypair(group, &client->rng, client->private_key, public_value) != DH_OK ||
+        frame_put_client_hello(&client->transcript.bytes, &m) != 0)
+        return REASON_INTERNAL;
     struct bytes frame = transcript_since(&client->transcript, from);
     if (buffer_append(out, frame.data, frame.len) != 0)
-        goto out;
+        return REASON_INTERNAL;
 
     memcpy(client->random, m.random, sizeof(m.random));
-    memcpy(client->private_key, private_key, sizeof(private_key));
     client->group = group;
     client->state = CLIENT_HELLO;
-    reason = REASON_NONE;
-
-out:
-    secret_wipe(private_key, sizeof(private_key));
-    return reason;
+    return REASON_NONE;
 }
 
 enum reason handshake_client_start(struct handshake_client *client, struct buffer *out)

@@ -227,12 +227,14 @@ static enum reason reason_of_dh(enum dh_result result)
 /* x, 2^x, Z */
 static enum reason exchange(struct handshake_server *server, uint8_t *public_value, uint8_t *shared)
 {
-    uint8_t private_key[DH_PRIVATE_MAX];
     struct bytes y = server->client_public;
+    uint8_t *private_key = secret_alloc(server->group->private_len);
+    if (private_key == NULL)
+        return REASON_INTERNAL;
     enum dh_result result = dh_keypair(server->group, &server->rng, private_key, public_value);
     if (result == DH_OK)
         result = dh_shared(server->group, private_key, y.data, y.len, shared);
-    secret_wipe(private_key, sizeof(private_key));
+    secret_free(&private_key);
     return reason_of_dh(result);
 }
 

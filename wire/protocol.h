@@ -3,6 +3,10 @@
  * shape of each message once it is decoded. docs/protocol.md tells the same story byte for byte; sections in comments
  * are that document's.
  *
+ * The rest of wire/ in the document's order: codec.h (section 1); frame.h (2, and 3's frames); key_schedule.h and handshake.h
+ * (3.3, 3), with handshake_client.c and handshake_server.c side by side; record.h (4); epoch.h (5); message.h (6); name.h
+ * (what people type); reason.h (7).
+ *
  * A decoded message lends its bytes: `struct bytes` points into the frame it came from and lives as long as that.
  */
 #ifndef WIRE_PROTOCOL_H
@@ -33,8 +37,9 @@
 #define PASSWORD_LEN_MAX 72
 #define TEXT_LEN_MAX 16384
 #define LIST_ENTRIES_MAX 1000
-#define CONTENT_LEN_MAX (TEXT_LEN_MAX + 17)                     /* kind, instance, number, text */
-#define MESSAGE_SEALED_MAX ((CONTENT_LEN_MAX / 8 + 1) * 8 + SUITE_TAG_MAX) /* a message's ciphertext: padded, and the tag */
+#define CONTENT_LEN_MAX (TEXT_LEN_MAX + 17) /* kind, instance, number, text */
+#define MESSAGE_SEALED_MAX \
+    ((CONTENT_LEN_MAX / 8 + 1) * 8 + SUITE_TAG_MAX) /* a message's ciphertext: padded, and the tag */
 
 /* Plain frames (section 3): before the handshake is done, and never after it. */
 enum frame_type {
@@ -181,16 +186,16 @@ struct message_open {
 };
 
 struct message_grant {
-    uint32_t request;      /* of the one who opened; 0 in the other's grant */
+    uint32_t request; /* of the one who opened; 0 in the other's grant */
     uint64_t conversation;
     uint32_t epoch;
-    struct name a;         /* who opened */
+    struct name a; /* who opened */
     struct name b;
     uint64_t session_a;
     uint64_t session_b;
     uint16_t suite;
-    uint64_t time;         /* of issue, milliseconds since 1970 UTC */
-    struct bytes key;      /* secret: the issued conversation key, suite->issued_key_len bytes */
+    uint64_t time;    /* of issue, milliseconds since 1970 UTC */
+    struct bytes key; /* secret: the issued conversation key, suite->issued_key_len bytes */
 };
 
 struct message_ciphertext {
@@ -273,7 +278,7 @@ struct message {
 
 /* Section 5: what is inside a ciphertext message, once opened by the two people's clients. */
 enum content_kind {
-    CONTENT_CONFIRM = 1,  /* the sender has taken this epoch */
+    CONTENT_CONFIRM = 1, /* the sender has taken this epoch */
     CONTENT_TEXT = 2,
     CONTENT_RECEIVED = 3, /* the sender's person has all texts up to this number */
 };

@@ -1,4 +1,5 @@
 """What kdcd forgets: neither a core dump, nor its arguments, environment and log hold a secret."""
+import hashlib
 import pathlib
 import shutil
 import struct
@@ -63,6 +64,13 @@ def seed_of(kdc):
     return raw if len(raw) == 32 else bytes.fromhex(raw.split()[-1].decode())
 
 
+def scalar_of(kdc):
+    """The upper half of what Ed25519 signs with (RFC 8032 section 5.1.5)."""
+    scalar = bytearray(hashlib.sha512(seed_of(kdc)).digest()[:32])
+    scalar[31] = scalar[31] & 0x7f | 0x40
+    return bytes(scalar[16:])
+
+
 @pytest.mark.skipif(not shutil.which("gcore"), reason="gcore (Debian's gdb) isn't there")
 @pytest.mark.parametrize("suite", SUITE_NAMES, ids=SUITE_NAMES.get)
 def test_a_core_dump_right_after_a_key_was_issued_holds_no_secret(kdcd, folder, suite):
@@ -77,7 +85,8 @@ def test_a_core_dump_right_after_a_key_was_issued_holds_no_secret(kdcd, folder, 
         core = Core(kdc, folder)
 
         secrets = {"issued key": grant["key"], "alice's password": PASSWORD.encode(),
-                   "bob's password": OTHER_PASSWORD.encode(), "identity's seed": seed_of(kdc)}
+                   "bob's password": OTHER_PASSWORD.encode(), "identity's seed": seed_of(kdc),
+                   "identity's scalar": scalar_of(kdc)}
         record_keys = {}
         for name, client in (("alice", alice), ("bob", bob)):
             keys = client.shake.keys

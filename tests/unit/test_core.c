@@ -174,6 +174,23 @@ static void an_alert_is_reported_but_doesnt_end_what_went_well(void **state)
     assert_non_null(rig_take(rig, MESSAGE_LOGIN));
 }
 
+static void a_forged_alert_keeps_nobody_away_for_long(void **state)
+{
+    struct rig *rig = *state;
+    unsigned after;
+    uint8_t alert[] = { 0, 0, 0, 6, FRAME_ALERT, REASON_BUSY, 0, 0, 0x0e, 0x10 }; /* 3600 s */
+    assert_int_equal(core_connected(rig->core), KC_OK);
+    assert_int_equal(core_input(rig->core, alert, sizeof alert), REASON_BUSY);
+    assert_true(core_may_return(rig->core, REASON_BUSY, &after));
+    assert_int_equal(after, 60);
+    rig_cut(rig);
+    uint8_t shorter[] = { 0, 0, 0, 6, FRAME_ALERT, REASON_BUSY, 0, 0, 0, 7 };
+    assert_int_equal(core_connected(rig->core), KC_OK);
+    assert_int_equal(core_input(rig->core, shorter, sizeof shorter), REASON_BUSY);
+    assert_true(core_may_return(rig->core, REASON_BUSY, &after));
+    assert_int_equal(after, 7);
+}
+
 /* ---- login ---- */
 
 static void credentials_are_judged_before_they_are_taken(void **state)
@@ -371,6 +388,24 @@ static void an_application_may_leave_from_within_any_event(void **state)
     core_set_trace(rig->core, true);
     assert_int_equal(rig_connect(rig), KC_OK);
     assert_int_equal(core_state(rig->core), CORE_ENDED);
+}
+
+static void close_from_within_the_closes_trace(struct rig *rig, const struct kc_event *event)
+{
+    if (event->type == KC_EVENT_TRACE && strncmp(event->text, "-> close", strlen("-> close")) == 0)
+        core_close(rig->core);
+}
+
+static void leaving_once_more_while_leaving_says_close_once(void **state)
+{
+    struct rig *rig = *state;
+    log_in(rig);
+    core_set_trace(rig->core, true);
+    rig->on_event = close_from_within_the_closes_trace;
+    core_close(rig->core);
+    assert_int_equal(rig_carry(rig), KC_OK);
+    assert_closed_because(rig, REASON_NONE);
+    assert_null(rig_take(rig, MESSAGE_CLOSE));
 }
 
 static void a_changed_record_ends_the_connection_without_an_answer(void **state)
@@ -651,6 +686,7 @@ int main(void)
         TEST(a_changed_identity_gets_no_password),
         TEST(a_flipped_server_hello_is_told_for_what_it_is),
         TEST(an_alert_is_reported_but_doesnt_end_what_went_well),
+        TEST(a_forged_alert_keeps_nobody_away_for_long),
         TEST(credentials_are_judged_before_they_are_taken),
         TEST(without_credentials_the_core_asks_for_them),
         TEST(a_refused_login_wipes_the_password_and_may_be_tried_again),
@@ -663,6 +699,7 @@ int main(void)
         TEST(the_reason_of_a_close_decides_whether_to_come_back),
         TEST(leaving_says_close_and_nothing_more),
         TEST(an_application_may_leave_from_within_any_event),
+        TEST(leaving_once_more_while_leaving_says_close_once),
         TEST(a_changed_record_ends_the_connection_without_an_answer),
         TEST(lengths_over_the_limit_end_the_connection_at_once),
         TEST(messages_out_of_their_place_end_the_connection),

@@ -77,7 +77,7 @@ static void truncated_and_extended_contents_are_refused(void **state)
 {
     (void)state;
     for (size_t i = 0; i < SAMPLE_COUNT; i++) {
-        uint8_t plain[ROOM];
+        uint8_t plain[ROOM] = { 0 };
         size_t len = by_hand(samples[i].bytes, plain);
         bool text = samples[i].c.kind == CONTENT_TEXT;
         for (size_t cut = 0; cut < len; cut++) {
@@ -94,7 +94,7 @@ static void truncated_and_extended_contents_are_refused(void **state)
 static void a_text_is_1_to_16384_bytes_of_utf8(void **state)
 {
     (void)state;
-    uint8_t plain[ROOM];
+    uint8_t plain[ROOM] = { 0 };
     assert_int_equal(decodes(plain, by_hand("02 00*8 00*7 01 61*16384", plain)), 0);
     assert_int_equal(decodes(plain, by_hand("02 00*8 00*7 01 61*16385", plain)), -1);
     assert_int_equal(decodes(plain, by_hand("02 00*8 00*7 01", plain)), -1);
@@ -108,7 +108,7 @@ static void a_text_is_1_to_16384_bytes_of_utf8(void **state)
 static void numbers_count_from_1(void **state)
 {
     (void)state;
-    uint8_t plain[ROOM];
+    uint8_t plain[ROOM] = { 0 };
     assert_int_equal(decodes(plain, by_hand("02 00*8 00*8 'a'", plain)), -1);
     assert_int_equal(decodes(plain, by_hand("03 00*8 00*8", plain)), -1);
     assert_int_equal(decodes(plain, by_hand("03 00*8 00*7 01", plain)), 0);
@@ -157,7 +157,7 @@ static void a_refused_content_lends_nothing(void **state)
 {
     (void)state;
     static const struct content zero;
-    uint8_t plain[ROOM];
+    uint8_t plain[ROOM] = { 0 };
     size_t len = by_hand("02 00*8 00*7 01 'abc' ff", plain);
     struct content c;
     memset(&c, 0x5a, sizeof(c));

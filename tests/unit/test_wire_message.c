@@ -81,7 +81,7 @@ static const struct sample {
                         .epoch = 9,
                         .sequence = UINT64_C(0x1112131415161718),
                         .sealed = { some_bytes, 17 } } } },
-    { "16 00*8 00000001 00*8 c0c1c2c3 00*16437",
+    { "16 00*8 00000001 00*8 c0c1c2c3 00*16436",
       ROLE_KDC,
       { .type = MESSAGE_CIPHERTEXT, .ciphertext = { .epoch = 1, .sealed = { some_bytes, MESSAGE_SEALED_MAX } } } },
     { "16 00*8 00000001 00*8 c0c1c2c3 00*65000",
@@ -342,11 +342,11 @@ static void values_out_of_bounds_are_refused(void **state)
 {
     (void)state;
     static const char *const refused[] = {
-        "12 00*8 00*8 00 00*4 00*4 0000",                     /* a name of no bytes */
-        "12 00*8 00*8 21 '" LONGEST_NAME "a' 00*4 00*4 0000", /* of 33 */
-        "12 00*8 00*8 01 'A' 00*4 00*4 0000",                 /* not in canonical form */
-        "13 00000001 00 00000000",                            /* reason none */
-        "13 00000001 26 00000000",                            /* no reason has 38 */
+        "12 00*8 00*8 00 00*4 00*4 0000",       /* a name of no bytes */
+        "12 00*8 00*8 21 61*33 00*4 00*4 0000", /* of 33 */
+        "12 00*8 00*8 01 'A' 00*4 00*4 0000",   /* not in canonical form */
+        "13 00000001 00 00000000",              /* reason none */
+        "13 00000001 26 00000000",              /* no reason has 38 */
         "13 00000001 ff 00000000",
         "14 00000000 03 'bob'", /* request 0 */
         "14 00000001 00",
