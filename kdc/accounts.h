@@ -13,7 +13,7 @@ struct accounts {
     /* The database. */
     enum store_result (*find)(struct accounts *accounts, const struct name *name, struct store_user *user);
     enum store_result (*add)(struct accounts *accounts, const struct name *name, const char *hash, uint64_t *id);
-    enum store_result (*set_hash)(struct accounts *accounts, uint64_t id, const char *hash);
+    enum store_result (*rehash)(struct accounts *accounts, uint64_t id, const char *from, const char *to);
     enum store_result (*logged_in)(struct accounts *accounts, uint64_t id);
     enum store_result (*issue)(struct accounts *accounts, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch);
     enum store_result (*audit)(struct accounts *accounts, const char *event, const char *user, const char *source,

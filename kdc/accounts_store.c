@@ -10,6 +10,7 @@ struct accounts_store {
     struct accounts accounts; /* first: the table points back to us */
     struct store *store;
     struct database_state *state;
+    bool trying; /* it is we who ask while it is away */
 };
 
 static struct accounts_store *self(struct accounts *accounts)
@@ -21,6 +22,8 @@ int database_state_init(struct database_state *state)
 {
     state->looked = false;
     state->reachable = false;
+    state->away = true;
+    state->trying = false;
     (void)snprintf(state->cause, sizeof state->cause, "nobody has asked it yet");
     return pthread_mutex_init(&state->lock, NULL) == 0 ? 0 : -1;
 }
@@ -39,8 +42,25 @@ bool database_state_get(struct database_state *state, char cause[DATABASE_CAUSE_
     return reachable;
 }
 
-/* One line when the database goes, or has another reason to be of no use, and one when it comes: whichever worker sees it
- * first. */
+/* Before a question: whether it may be asked. A database that says nothing holds up whoever asks it until a timeout: one
+ * worker is enough for that. */
+static bool may_ask(struct accounts_store *s)
+{
+    struct database_state *state = s->state;
+    pthread_mutex_lock(&state->lock);
+    const bool away = state->away;
+    const bool may = !away || !state->trying;
+    s->trying = may && away;
+    state->trying = state->trying || s->trying;
+    pthread_mutex_unlock(&state->lock);
+    if (!away) {
+        store_forget_backoff(s->store);
+    }
+    return may;
+}
+
+/* Behind it. One line when the database goes, or has another reason to be of no use, and one when it comes: whichever worker
+ * sees it first. */
 static enum store_result judged(struct accounts_store *s, enum store_result result)
 {
     struct database_state *state = s->state;
@@ -51,6 +71,9 @@ static enum store_result judged(struct accounts_store *s, enum store_result resu
                       (!reachable && strncmp(state->cause, cause, sizeof state->cause - 1) != 0);
     state->looked = true;
     state->reachable = reachable;
+    state->away = result == STORE_BROKEN ? state->away : result == STORE_UNAVAILABLE;
+    state->trying = state->trying && !s->trying;
+    s->trying = false;
     if (news) {
         (void)snprintf(state->cause, sizeof state->cause, "%s", cause);
     }
@@ -66,33 +89,36 @@ static enum store_result judged(struct accounts_store *s, enum store_result resu
 
 static enum store_result find(struct accounts *a, const struct name *name, struct store_user *user)
 {
-    return judged(self(a), store_user_find(self(a)->store, name, user));
+    return may_ask(self(a)) ? judged(self(a), store_user_find(self(a)->store, name, user)) : STORE_UNAVAILABLE;
 }
 
 static enum store_result add(struct accounts *a, const struct name *name, const char *hash, uint64_t *id)
 {
-    return judged(self(a), store_user_add(self(a)->store, name, hash, USER_ACTIVE, id));
+    return may_ask(self(a)) ? judged(self(a), store_user_add(self(a)->store, name, hash, USER_ACTIVE, id))
+                            : STORE_UNAVAILABLE;
 }
 
-static enum store_result set_hash(struct accounts *a, uint64_t id, const char *hash)
+static enum store_result rehash(struct accounts *a, uint64_t id, const char *from, const char *to)
 {
-    return judged(self(a), store_user_set_hash(self(a)->store, id, hash));
+    return may_ask(self(a)) ? judged(self(a), store_user_rehash(self(a)->store, id, from, to)) : STORE_UNAVAILABLE;
 }
 
 static enum store_result logged_in(struct accounts *a, uint64_t id)
 {
-    return judged(self(a), store_user_logged_in(self(a)->store, id));
+    return may_ask(self(a)) ? judged(self(a), store_user_logged_in(self(a)->store, id)) : STORE_UNAVAILABLE;
 }
 
 static enum store_result issue(struct accounts *a, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
 {
-    return judged(self(a), store_epoch_issue(self(a)->store, user_a, user_b, epoch));
+    return may_ask(self(a)) ? judged(self(a), store_epoch_issue(self(a)->store, user_a, user_b, epoch))
+                            : STORE_UNAVAILABLE;
 }
 
 static enum store_result audit(struct accounts *a, const char *event, const char *user, const char *source,
                                const char *detail)
 {
-    return judged(self(a), store_audit(self(a)->store, event, user, source, detail));
+    return may_ask(self(a)) ? judged(self(a), store_audit(self(a)->store, event, user, source, detail))
+                            : STORE_UNAVAILABLE;
 }
 
 static const char *error_text(struct accounts *a)
@@ -127,7 +153,7 @@ static bool outdated(struct accounts *a, const char *hash, unsigned cost)
 
 static bool tend(struct accounts *a)
 {
-    return judged(self(a), store_connect(self(a)->store)) == STORE_OK;
+    return may_ask(self(a)) && judged(self(a), store_connect(self(a)->store)) == STORE_OK;
 }
 
 struct accounts *accounts_store_new(const struct config *config, struct database_state *state)
@@ -145,7 +171,7 @@ struct accounts *accounts_store_new(const struct config *config, struct database
     s->accounts = (struct accounts){
         .find = find,
         .add = add,
-        .set_hash = set_hash,
+        .rehash = rehash,
         .logged_in = logged_in,
         .issue = issue,
         .audit = audit,

@@ -1,5 +1,8 @@
 /*
  * accounts_store.h: accounts.h on the real thing: a store of its own, and bcrypt. Logs when its database goes and comes.
+ *
+ * All that share a struct database_state learn from each other: while the database is away one at a time asks it, and the
+ * others fail at once; when it is back, none waits for a backoff of its own.
  */
 #ifndef KDC_ACCOUNTS_STORE_H
 #define KDC_ACCOUNTS_STORE_H
@@ -14,7 +17,9 @@
 struct database_state {
     pthread_mutex_t lock; /* guards the rest */
     bool looked;
-    bool reachable;
+    bool reachable;                 /* and can be used */
+    bool away;                      /* it didn't answer the last question */
+    bool trying;                    /* somebody asks it, while it is away */
     char cause[DATABASE_CAUSE_MAX]; /* a sentence, while it isn't reachable */
 };
 

@@ -179,6 +179,8 @@ static char *line_read(char *line, int room, void *stream)
     size_t len = strlen(line);
     if (len == (size_t)room - 1 && line[len - 1] != '\n' && loading->error[0] == '\0')
         (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: the line is too long", loading->path, loading->line);
+    else if ((len == 0 || line[len - 1] != '\n') && !feof(loading->file) && loading->error[0] == '\0')
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: holds a NUL byte", loading->path, loading->line);
     size_t blank = strspn(line, " \t");
     memmove(line, line + blank, len - blank + 1);
     return loading->error[0] == '\0' ? line : NULL;

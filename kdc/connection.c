@@ -18,15 +18,22 @@
 #define LINGER_MS 1000       /* for the peer to close, so that our last word isn't cut off by a reset */
 #define SLOW_READER_MS 10000 /* that a client may hold up those who write to it */
 #define SILENCE_PINGS 3      /* docs/protocol.md section 6.3 */
+#define LINES_A_SECOND 50    /* of a reactor, about connections that come to nothing */
 
 void connection_log(const struct connection *c, enum log_level level, const char *event, enum reason reason)
 {
-    if (!log_wants(level)) {
+    uint64_t left_out = 0;
+    if (!log_wants(level) ||
+        (level != LOG_DEBUG && !log_quota_take(&c->reactor->quota, c->reactor->now, LINES_A_SECOND, &left_out))) {
         return;
     }
-    struct log_field fields[4] = { LOG_TEXT("source", c->source), LOG_NUMBER("reactor", c->reactor->number) };
+    struct log_field fields[5] = { LOG_TEXT("source", c->source), LOG_NUMBER("reactor", c->reactor->number) };
+    size_t count = 2;
     if (reason != REASON_NONE) {
-        fields[2] = (struct log_field)LOG_TEXT("reason", reason_name(reason));
+        fields[count++] = (struct log_field)LOG_TEXT("reason", reason_name(reason));
+    }
+    if (left_out > 0) {
+        fields[count] = (struct log_field)LOG_NUMBER("lines_left_out", left_out);
     }
     log_event(level, event, fields);
 }

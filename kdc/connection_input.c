@@ -28,10 +28,10 @@ static bool takes_input(const struct connection *c)
     return c->phase == CONNECTION_HANDSHAKE || c->phase == CONNECTION_COMPUTING || c->phase == CONNECTION_SESSION;
 }
 
-/* Whether a plaintext may hold a password: then what it was decrypted in is wiped. */
-static bool is_credentials(struct bytes plain)
+/* Whether a plaintext tells something, a password above all: then what it was decrypted in is wiped. A ciphertext doesn't. */
+static bool is_telling(struct bytes plain)
 {
-    return plain.len > 0 && (plain.data[0] == MESSAGE_LOGIN || plain.data[0] == MESSAGE_REGISTER);
+    return plain.len > 0 && plain.data[0] != MESSAGE_CIPHERTEXT;
 }
 
 static void record_frame(struct connection *c, uint8_t *frame, size_t len)
@@ -43,7 +43,7 @@ static void record_frame(struct connection *c, uint8_t *frame, size_t len)
         connection_lost(c, REASON_RECORD);
         return;
     }
-    const bool wipe = is_credentials(plain);
+    const bool wipe = is_telling(plain);
     session_receive(c->session, plain);
     if (wipe) {
         secret_wipe(frame, len);

@@ -16,13 +16,14 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX 32
+#define PAUSE_MS 100
 #define CLIENT_TIMEOUT 60 /* seconds without a word, or without reading */
 
 struct client {
     struct control_server *control;
     struct client *next;
     struct bufferevent *stream;
-    bool closing; /* after a request that was too long: what is said is sent, then it ends */
+    bool closing; /* what is said is sent, then it ends */
 };
 
 struct control_server {
@@ -30,6 +31,7 @@ struct control_server {
     struct event_base *base;
     int fd;
     struct event *accept_event;
+    struct event *pause_event;
     struct client *clients;
     size_t client_count;
     char path[CONFIG_TEXT_MAX];
@@ -70,32 +72,32 @@ static int too_long(struct client *client)
     return say(client, control_error("a request is too long"));
 }
 
-static int answer_lines(struct client *client)
+/* Answers the oldest request. The next one, and more input, not before the answer is sent: who only asks, and doesn't read,
+ * costs one answer. */
+static int answer_one(struct client *client)
 {
     struct evbuffer *input = bufferevent_get_input(client->stream);
-    for (;;) {
-        size_t len;
-        char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
-        if (line == NULL) {
-            return evbuffer_get_length(input) >= CONTROL_REQUEST_MAX ? too_long(client) : 0;
-        }
-        if (len >= CONTROL_REQUEST_MAX) {
-            free(line);
-            return too_long(client);
-        }
-        const int said = say(client, control_reply(client->control->server, line, len));
-        free(line);
-        if (said != 0) {
-            return -1;
-        }
+    size_t len;
+    char *line = evbuffer_readln(input, &len, EVBUFFER_EOL_LF);
+    if (line == NULL) {
+        return evbuffer_get_length(input) >= CONTROL_REQUEST_MAX ? too_long(client)
+                                                                 : bufferevent_enable(client->stream, EV_READ);
     }
+    if (len >= CONTROL_REQUEST_MAX) {
+        free(line);
+        return too_long(client);
+    }
+    (void)bufferevent_disable(client->stream, EV_READ);
+    const int said = say(client, control_reply(client->control->server, line, len));
+    free(line);
+    return said;
 }
 
 static void on_request(struct bufferevent *stream, void *argument)
 {
     (void)stream;
     struct client *client = argument;
-    if (answer_lines(client) != 0) {
+    if (answer_one(client) != 0) {
         drop(client);
     }
 }
@@ -104,7 +106,7 @@ static void on_sent(struct bufferevent *stream, void *argument)
 {
     (void)stream;
     struct client *client = argument;
-    if (client->closing) {
+    if (client->closing || answer_one(client) != 0) {
         drop(client);
     }
 }
@@ -163,12 +165,25 @@ static void serve(struct control_server *control, int fd)
 static void on_accept(evutil_socket_t listening, short what, void *argument)
 {
     (void)what;
-    struct sockaddr_un address;
-    socklen_t len = sizeof address;
-    const int fd = accept4(listening, (struct sockaddr *)&address, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    struct control_server *control = argument;
+    // cppcheck-suppress nullPointer ; nobody wants the address
+    const int fd = accept4(listening, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
-        serve(argument, fd);
+        serve(control, fd);
+    } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        /* Readable all the while: without a pause we would spin. */
+        const struct timeval pause = { .tv_usec = PAUSE_MS * 1000 };
+        (void)event_del(control->accept_event);
+        (void)event_add(control->pause_event, &pause);
     }
+}
+
+static void on_pause_over(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct control_server *control = argument;
+    (void)event_add(control->accept_event, NULL);
 }
 
 /* True when somebody listens there. A socket that nobody listens on is what a killed kdcd left: it is removed. */
@@ -234,7 +249,8 @@ struct control_server *control_server_new(struct server *server, struct event_ba
     }
     (void)snprintf(control->path, sizeof control->path, "%s", path);
     control->accept_event = event_new(base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
-    if (control->accept_event == NULL || event_add(control->accept_event, NULL) != 0) {
+    control->pause_event = event_new(base, -1, 0, on_pause_over, control);
+    if (control->accept_event == NULL || control->pause_event == NULL || event_add(control->accept_event, NULL) != 0) {
         (void)snprintf(error, CONTROL_ERROR_MAX, "no memory for the control socket");
         control_server_free(&control);
     }
@@ -254,6 +270,9 @@ void control_server_free(struct control_server **control)
     }
     if (c->accept_event != NULL) {
         event_free(c->accept_event);
+    }
+    if (c->pause_event != NULL) {
+        event_free(c->pause_event);
     }
     close(c->fd);
     (void)unlink(c->path);

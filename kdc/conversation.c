@@ -26,31 +26,59 @@ static void refuse_opener(const struct session_host *host, const struct issue *i
     }
 }
 
+static bool a_is_first(const struct issue *issue)
+{
+    return strcmp(issue->name_a.text, issue->name_b.text) < 0;
+}
+
 void conversation_issue(const struct session_host *host, const struct issue *issue)
 {
     const struct suite *suite = suite_by_id(issue->suite);
-    struct mail_grant *for_b = mail_new(MAIL_GRANT, &issue->b, &issue->a, 0);
-    struct mail_grant *for_a = mail_new(MAIL_GRANT, &issue->a, &issue->b, 0);
-    if (for_a == NULL || for_b == NULL || suite_issue_key(suite, host->rng, for_b->key) != 0) {
+    const bool a = a_is_first(issue);
+    struct mail_grant *grant = mail_new(MAIL_GRANT, a ? &issue->a : &issue->b, a ? &issue->b : &issue->a, 0);
+    if (grant == NULL || suite_issue_key(suite, host->rng, grant->key) != 0) {
         host->log(LOG_ERROR, "no memory or no randomness for a conversation key", NULL);
-        if (for_a != NULL) {
-            mail_free(&for_a->mail);
-        }
-        if (for_b != NULL) {
-            mail_free(&for_b->mail);
+        if (grant != NULL) {
+            mail_free(&grant->mail);
         }
         refuse_opener(host, issue);
         return;
     }
-    for_b->issue = *issue;
-    for_b->key_len = suite->issued_key_len;
-    for_a->issue = *issue;
-    for_a->key_len = suite->issued_key_len;
-    memcpy(for_a->key, for_b->key, suite->issued_key_len);
+    grant->issue = *issue;
+    grant->first = true;
+    grant->key_len = suite->issued_key_len;
     counter_add(&host->counters->keys_issued, 1);
     log_issued(host, issue);
-    /* In this order: see above. */
-    host->post(host->context, &for_b->mail);
-    host->post(host->context, &for_a->mail);
+    host->post(host->context, &grant->mail);
+    secret_wipe_registers(); /* copying the key went through them */
+}
+
+/* Memory is out: the first has an epoch that the second will never know. */
+static void give_up(const struct session_host *host, const struct mail_grant *grant)
+{
+    struct mail_leg *gone = mail_new(MAIL_PEER_GONE, &grant->mail.to, &grant->mail.from, 0);
+    if (gone != NULL) {
+        gone->conversation = grant->issue.conversation;
+        host->post(host->context, &gone->mail);
+    }
+    if (!a_is_first(&grant->issue)) {
+        refuse_opener(host, &grant->issue);
+    }
+}
+
+void conversation_pass_grant(const struct session_host *host, const struct mail_grant *grant)
+{
+    if (!grant->first) {
+        return;
+    }
+    struct mail_grant *second = mail_new(MAIL_GRANT, &grant->mail.from, &grant->mail.to, 0);
+    if (second == NULL) {
+        give_up(host, grant);
+        return;
+    }
+    second->issue = grant->issue;
+    second->key_len = grant->key_len;
+    memcpy(second->key, grant->key, grant->key_len);
+    host->post(host->context, &second->mail);
     secret_wipe_registers(); /* copying the key went through them */
 }

@@ -6,11 +6,13 @@
 #include "wire/frame.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,6 +22,10 @@
 #define PAUSE_MS 100
 #define BUSY_RETRY_AFTER 5 /* seconds */
 #define COMPLAIN_MS 1000   /* one line about refusals in so long */
+/* Descriptors that clients may not take: for the refused, the control socket and who asks there, the database, the log,
+ * files that are opened for a moment; and some for each thread. */
+#define DESCRIPTORS_KEPT (REFUSED_MAX + 64)
+#define DESCRIPTORS_OF_A_THREAD 2
 
 struct listener {
     struct server *server;
@@ -28,6 +34,7 @@ struct listener {
     struct event *pause_event;
     struct event *refused_event;
     char address[LISTENER_ADDRESS_MAX];
+    unsigned fit;    /* connections that there are descriptors for */
     uint64_t *given; /* connections, to each reactor */
     int refused[REFUSED_MAX];
     size_t refused_count;
@@ -114,7 +121,8 @@ static unsigned fewest(const struct listener *l)
 static void admit(struct listener *l, int fd, const struct sockaddr *address, socklen_t len)
 {
     const struct config *config = &l->server->live->config;
-    const struct admission_limits limits = { .connections_max = config->connections_max,
+    const unsigned most = config->connections_max < l->fit ? config->connections_max : l->fit;
+    const struct admission_limits limits = { .connections_max = most,
                                              .before_login_max = config->connections_before_login_max,
                                              .per_source_max = config->connections_per_source_max };
     const struct admission_source source = admission_source_of(address);
@@ -142,7 +150,11 @@ static void admit(struct listener *l, int fd, const struct sockaddr *address, so
 static void pause_accepting(struct listener *l, int error)
 {
     const struct timeval interval = milliseconds(PAUSE_MS);
-    log_line(LOG_WARN, "can't accept connections for a moment", LOG_TEXT("cause", strerrordesc_np(error)));
+    const uint64_t now = clock_monotonic_ms();
+    if (l->complained == 0 || now - l->complained >= COMPLAIN_MS) {
+        l->complained = now;
+        log_line(LOG_WARN, "can't accept connections for a moment", LOG_TEXT("cause", strerrordesc_np(error)));
+    }
     (void)event_del(l->accept_event);
     (void)event_add(l->pause_event, &interval);
 }
@@ -218,6 +230,32 @@ static void describe(struct listener *l)
     }
 }
 
+/* Who is in must never be in the way of the database's connections or of an operator. -1: there are too few for anybody. */
+static int count_descriptors(struct listener *l, char error[LISTENER_ERROR_MAX])
+{
+    const struct server *server = l->server;
+    const unsigned kept = DESCRIPTORS_KEPT + DESCRIPTORS_OF_A_THREAD * (server->reactor_count + server->worker_count);
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > UINT_MAX) {
+        l->fit = UINT_MAX;
+        return 0;
+    }
+    if (limit.rlim_cur <= kept) {
+        (void)snprintf(error, LISTENER_ERROR_MAX,
+                       "this process may open %u files only: that leaves none for connections; allow at least %u "
+                       "(ulimit -n)",
+                       (unsigned)limit.rlim_cur, kept + 1);
+        return -1;
+    }
+    l->fit = (unsigned)limit.rlim_cur - kept;
+    const unsigned wanted = server->live->config.connections_max;
+    if (l->fit < wanted) {
+        log_line(LOG_WARN, "there are fewer file descriptors than limits.connections asks for",
+                 LOG_NUMBER("connections", l->fit), LOG_NUMBER("descriptors", limit.rlim_cur));
+    }
+    return 0;
+}
+
 struct listener *listener_new(struct server *server, struct event_base *base, char error[LISTENER_ERROR_MAX])
 {
     struct listener *l = calloc(1, sizeof *l);
@@ -226,7 +264,7 @@ struct listener *listener_new(struct server *server, struct event_base *base, ch
         return NULL;
     }
     l->server = server;
-    l->fd = listen_on(&server->live->config, error);
+    l->fd = count_descriptors(l, error) == 0 ? listen_on(&server->live->config, error) : -1;
     if (l->fd < 0) {
         free(l);
         return NULL;

@@ -1,11 +1,12 @@
 #include "kdc/log.h"
 
+#include "kdc/log_writer.h"
+
 #include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #define LINE_MAX_LEN 4096 /* longer lines are cut, and say so */
 
@@ -160,7 +161,5 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     const char *end = line.json ? (line.full ? ",\"cut\":true}\n" : "}\n") : (line.full ? " ...\n" : "\n");
     size_t end_len = strlen(end);
     memcpy(line.text + line.len, end, end_len);
-    /* One write, so that lines of several threads don't mix. A log that can't be written is nothing to stop for. */
-    ssize_t written = write(STDERR_FILENO, line.text, line.len + end_len);
-    (void)written;
+    log_writer_take(line.text, line.len + end_len);
 }

@@ -13,7 +13,7 @@
 
 enum mail_type {
     MAIL_ISSUE,       /* struct mail_issue; not to a session but to the conversation's owner (conversation.h) */
-    MAIL_GRANT,       /* struct mail_grant; from the owner to both sessions */
+    MAIL_GRANT,       /* struct mail_grant; from the owner to the first session, from there to the second */
     MAIL_CIPHERTEXT,  /* struct mail_ciphertext */
     MAIL_UNDELIVERED, /* struct mail_undelivered: what became of a ciphertext of yours */
     MAIL_REFUSED,     /* struct mail_refused: a request of yours */
@@ -51,6 +51,7 @@ struct mail_issue {
 struct mail_grant {
     struct mail mail;
     struct issue issue;
+    bool first; /* to be passed on to the other */
     size_t key_len;
     uint8_t key[SUITE_ISSUED_KEY_MAX]; /* secret */
 };

@@ -12,6 +12,7 @@
 #ifndef KDC_REACTOR_H
 #define KDC_REACTOR_H
 
+#include "kdc/log_quota.h"
 #include "kdc/mailbox.h"
 #include "kdc/server.h"
 #include "kdc/session.h"
@@ -53,6 +54,7 @@ struct reactor {
     struct session_host host;
     struct live_config *live;
     struct counters counters; /* any thread may read */
+    struct log_quota quota;
     struct timer_wheel wheel;
     uint64_t now;         /* monotonic, milliseconds: as of this event */
     uint8_t *read_buffer; /* REACTOR_READ_LEN bytes of secret memory: frames are opened in it */

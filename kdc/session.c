@@ -1,5 +1,6 @@
 #include "kdc/session_internal.h"
 
+#include "kdc/conversation.h"
 #include "wire/message.h"
 #include "wire/reason.h"
 
@@ -28,6 +29,7 @@ void session_free(struct session **session)
     struct session *s = *session;
     if (s != NULL) {
         session_lost(s, REASON_NONE);
+        session_requests_drop(s);
         free(s->legs);
         free(s->requests);
         free(s->watched);
@@ -177,6 +179,8 @@ void session_mail_lost(const struct session_host *host, const struct mail *mail)
                                                      .reason = REASON_PEER_OFFLINE };
         host->post(host->context, &answer->mail);
     } else if (mail->type == MAIL_GRANT) {
+        /* If it was the first of the two, the second sees that nobody is there: it may be the opener, who wants an answer. */
+        conversation_pass_grant(host, (const struct mail_grant *)mail);
         const struct issue *issue = &((const struct mail_grant *)mail)->issue;
         const struct session_ref *other = session_ref_equal(&issue->a, &mail->to) ? &issue->b : &issue->a;
         struct mail_leg *answer = mail_new(MAIL_PEER_GONE, other, &mail->to, 0);

@@ -5,9 +5,11 @@
 #define KDC_SESSION_INTERNAL_H
 
 #include "kdc/accounts.h"
+#include "kdc/log_quota.h"
 #include "kdc/session.h"
 
 #define SESSION_REQUESTS_MAX 64 /* unanswered at once */
+#define SESSION_JOBS_MAX 4      /* of a session with the workers at once: nobody fills their queue alone */
 #define RETRY_UNAVAILABLE 5     /* seconds: about the store's own backoff */
 
 enum session_state { SESSION_LOGIN, SESSION_CHECKING, SESSION_IN, SESSION_ENDED };
@@ -27,6 +29,12 @@ struct leg {
 struct request {
     uint32_t number;
     bool opens; /* an open */
+};
+
+/* The head of a request's job. */
+struct request_job {
+    struct job job;
+    uint32_t request;
 };
 
 struct session {
@@ -53,6 +61,10 @@ struct session {
     struct request *requests;
     size_t request_count;
     size_t request_room;
+    unsigned jobs;                       /* of requests, with the workers */
+    struct mailbox_item *waiting_oldest; /* jobs that wait for one of those to come back: as many as requests at most */
+    struct mailbox_item *waiting_newest;
+    struct log_quota quota; /* of lines about refused requests */
     /* Users whose coming the directory will tell us; oldest first. */
     struct name *watched;
     size_t watched_count;
@@ -69,8 +81,12 @@ void session_request_end(struct session *s, uint32_t number);
 /* Answers with `refused`, logs it, and ends the request. */
 void session_refuse(struct session *s, uint32_t number, enum reason reason, uint32_t retry_after);
 size_t session_requests_opening(const struct session *s);
-/* Takes the job; refuses the request with busy when there is no room. */
-void session_submit(struct session *s, struct job *job, uint32_t request);
+/* Takes the job of a request; refuses that with busy when there is no room. The job begins with struct request_job. */
+void session_submit(struct session *s, struct request_job *job);
+/* A job that session_submit took is back. */
+void session_request_job_back(struct session *s);
+/* Destroys what waits. */
+void session_requests_drop(struct session *s);
 
 /* session_login.c */
 void session_login(struct session *s, const struct message *m);

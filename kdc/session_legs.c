@@ -213,19 +213,14 @@ static void give_credit(const struct session *s, struct leg *leg)
 
 /* Credit is given in large pieces, and none while too much waits for our client: so those who send to it stop reading from
  * theirs, and what they can still have on its way here is bounded by their windows. */
-static void account(struct session *s, const struct session_ref *from, struct bytes plain)
+static void account(struct session *s, struct leg *leg, const struct session_ref *from, size_t bytes)
 {
-    struct reader r;
-    reader_init(&r, plain.data, plain.len);
-    (void)reader_u8(&r);
-    const uint64_t conversation = reader_u64(&r);
-    struct leg *leg = session_leg_find(s, conversation);
-    if (leg == NULL || leg->gone || !session_ref_equal(&leg->peer, from)) {
-        /* The peer had its grant first, and was quicker than ours: what no leg owes would stay in its window for ever. */
-        (void)post_credit(s, from, conversation, plain.len);
+    if (leg->gone || !session_ref_equal(&leg->peer, from)) {
+        /* What no leg owes would stay in the sender's window for ever. */
+        (void)post_credit(s, from, leg->conversation, bytes);
         return;
     }
-    leg->owed += plain.len;
+    leg->owed += bytes;
     if (!s->congested && leg->owed >= WINDOW / 2) {
         give_credit(s, leg);
     }
@@ -233,7 +228,17 @@ static void account(struct session *s, const struct session_ref *from, struct by
 
 void session_pass(struct session *session, const struct session_ref *from, struct bytes plain)
 {
+    struct reader r;
     if (session->state != SESSION_IN) {
+        return;
+    }
+    reader_init(&r, plain.data, plain.len);
+    (void)reader_u8(&r);
+    const uint64_t conversation = reader_u64(&r);
+    struct leg *leg = session_leg_find(session, conversation);
+    if (leg == NULL) {
+        /* Our client has no grant for it: it was dropped, as its sender is being taken over; or the leg has made way. */
+        (void)post_credit(session, from, conversation, plain.len);
         return;
     }
     const enum reason failed = session->host->send_plain(session->link, plain);
@@ -244,7 +249,7 @@ void session_pass(struct session *session, const struct session_ref *from, struc
     if (session->host->waiting(session->link) > session->host->config->output_max / 2) {
         session->congested = true;
     }
-    account(session, from, plain);
+    account(session, leg, from, plain.len);
 }
 
 void session_drained(struct session *session)

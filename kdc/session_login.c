@@ -2,7 +2,8 @@
  * session_login.c: login and register.
  *
  * Whether a name exists shows neither in the answer nor in its time: for an unknown one a bcrypt of the policy's cost is
- * computed all the same. What is wrong with an account is told only to somebody who knows its password.
+ * computed all the same, and for a hash of a lower cost what is missing to that. What is wrong with an account is told
+ * only to somebody who knows its password.
  */
 #include "kdc/session_internal.h"
 
@@ -11,7 +12,10 @@
 #include "wire/reason.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#define BCRYPT_COST_MIN 4 /* of any hash */
 
 /* Secret memory: it holds the password. */
 struct login_job {
@@ -23,6 +27,7 @@ struct login_job {
     unsigned cost;
     char source[DIRECTORY_SOURCE_MAX];
     struct store_user account; /* with its hash */
+    struct store_user now;     /* the same after bcrypt */
     char fresh_hash[PASSWORD_HASH_LEN];
     /* Results. */
     enum reason reason;
@@ -50,6 +55,17 @@ static enum reason reason_of_failure(enum store_result result)
     return result == STORE_UNAVAILABLE ? REASON_UNAVAILABLE : REASON_INTERNAL;
 }
 
+/* A wrong password took 2^c of the hash's own cost c. With dummies of c, c + 1, ... it makes up the policy's 2^cost. */
+static void make_up_time(const struct login_job *login, struct accounts *accounts)
+{
+    static const size_t prefix_len = sizeof "$2b$" - 1;
+    const char *hash = login->account.hash;
+    const unsigned long own = strnlen(hash, PASSWORD_HASH_LEN) > prefix_len ? strtoul(hash + prefix_len, NULL, 10) : 0;
+    for (unsigned cost = (unsigned)own; own >= BCRYPT_COST_MIN && cost < login->cost; cost++) {
+        accounts->verify_nobody(accounts, login->password, cost);
+    }
+}
+
 /* REASON_NONE: the password is right and the account may be used. */
 static enum reason check_password(struct login_job *login, struct accounts *accounts)
 {
@@ -69,6 +85,7 @@ static enum reason check_password(struct login_job *login, struct accounts *acco
         login->user = login->account.id;
         return reason_of_state(login->account.state);
     case PASSWORD_MISMATCH:
+        make_up_time(login, accounts);
         return REASON_LOGIN_FAILED;
     case PASSWORD_BAD_HASH:
         log_line(LOG_ERROR, "an account's hash is not bcrypt", LOG_TEXT("user", login->name.text));
@@ -85,9 +102,24 @@ static enum reason check_password(struct login_job *login, struct accounts *acco
 static void rehash(struct login_job *login, struct accounts *accounts)
 {
     if (accounts->outdated(accounts, login->account.hash, login->cost) &&
-        accounts->hash(accounts, login->password, login->cost, login->fresh_hash) == PASSWORD_MATCH) {
-        (void)!accounts->set_hash(accounts, login->user, login->fresh_hash);
+        accounts->hash(accounts, login->password, login->cost, login->fresh_hash) == PASSWORD_MATCH &&
+        accounts->rehash(accounts, login->user, login->account.hash, login->fresh_hash) == STORE_OK) {
+        memcpy(login->account.hash, login->fresh_hash, sizeof login->account.hash);
     }
+}
+
+/* While bcrypt computed, the account may have been locked or deleted, or its password changed; and whoever did it found no
+ * session to end. */
+static enum reason look_again(struct login_job *login, struct accounts *accounts)
+{
+    const enum store_result found = accounts->find(accounts, &login->name, &login->now);
+    if (found != STORE_OK) {
+        return found == STORE_NOT_FOUND ? REASON_LOGIN_FAILED : reason_of_failure(found);
+    }
+    if (login->now.id != login->user || strcmp(login->now.hash, login->account.hash) != 0) {
+        return REASON_LOGIN_FAILED;
+    }
+    return reason_of_state(login->now.state);
 }
 
 static enum reason make_account(struct login_job *login, struct accounts *accounts)
@@ -114,10 +146,12 @@ static enum reason login_on_worker(struct login_job *login, struct accounts *acc
     enum reason reason = login->registers ? make_account(login, accounts) : check_password(login, accounts);
     if (reason == REASON_NONE && !login->registers) {
         rehash(login, accounts);
+        reason = look_again(login, accounts);
     }
     if (reason == REASON_NONE) {
+        /* Users of another application's table have no last login in ours. */
         const enum store_result result = accounts->logged_in(accounts, login->user);
-        reason = result == STORE_OK ? REASON_NONE : reason_of_failure(result);
+        reason = result == STORE_OK || result == STORE_NOT_FOUND ? REASON_NONE : reason_of_failure(result);
     }
     return reason;
 }

@@ -5,21 +5,22 @@
  *   a worker               the peer's account; is the peer online;     run_open
  *                          the epoch on record
  *   the opener's session   to the conversation's owner                 open_done
- *   the owner              the key, a grant to each                    conversation_issue
- *   each session           its leg; the grant to its client            session_take_grant
+ *   the owner              the key, a grant to the first of the two    conversation_issue
+ *   each session           its leg; the grant to its client; the       session_take_grant
+ *                          first passes it on to the second
  */
 #include "kdc/session_internal.h"
 
 #include "crypto/secret.h"
+#include "kdc/conversation.h"
 #include "wire/name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 struct open_job {
-    struct job job;
+    struct request_job head;
     struct directory *directory;
-    uint32_t request;
     unsigned attempt;
     uint64_t user;
     struct name name; /* of the opener */
@@ -93,15 +94,15 @@ static void submit_open(struct session *s, uint32_t request, const struct name *
         session_refuse(s, request, REASON_INTERNAL, 1);
         return;
     }
-    open->job = (struct job){ .class = JOB_SQL, .run = run_open, .done = open_done, .destroy = destroy_open };
+    open->head.job = (struct job){ .class = JOB_SQL, .run = run_open, .done = open_done, .destroy = destroy_open };
     open->directory = s->host->directory;
-    open->request = request;
+    open->head.request = request;
     open->attempt = attempt;
     open->user = s->user;
     open->name = s->name;
     open->peer = *peer;
     (void)snprintf(open->source, sizeof open->source, "%s", s->source);
-    session_submit(s, &open->job, request);
+    session_submit(s, &open->head);
 }
 
 /* The worker saw the peer offline: watch, unless it has come in between, then try once more. */
@@ -109,10 +110,10 @@ static void peer_offline(struct session *s, const struct open_job *open)
 {
     struct directory_entry entry;
     if (open->attempt == 0 && directory_find(s->host->directory, &open->peer, &entry)) {
-        submit_open(s, open->request, &open->peer, 1);
+        submit_open(s, open->head.request, &open->peer, 1);
         return;
     }
-    session_refuse(s, open->request, REASON_PEER_OFFLINE, 0);
+    session_refuse(s, open->head.request, REASON_PEER_OFFLINE, 0);
     session_watch(s, &open->peer);
 }
 
@@ -120,12 +121,12 @@ static void post_issue(struct session *s, const struct open_job *open)
 {
     struct mail_issue *mail = mail_new(MAIL_ISSUE, &open->entry.ref, &s->ref, 0);
     if (mail == NULL) {
-        session_refuse(s, open->request, REASON_INTERNAL, 1);
+        session_refuse(s, open->head.request, REASON_INTERNAL, 1);
         return;
     }
     mail->issue = (struct issue){ .conversation = open->epoch.conversation,
                                   .epoch = open->epoch.epoch,
-                                  .request = open->request,
+                                  .request = open->head.request,
                                   .a = s->ref,
                                   .b = open->entry.ref,
                                   .name_a = s->name,
@@ -139,6 +140,7 @@ static void open_done(struct job *job, void *owner)
 {
     struct session *s = owner;
     const struct open_job *open = (const struct open_job *)job;
+    session_request_job_back(s);
     switch (open->reason) {
     case REASON_NONE:
         post_issue(s, open);
@@ -147,10 +149,10 @@ static void open_done(struct job *job, void *owner)
         peer_offline(s, open);
         return;
     case REASON_UNAVAILABLE:
-        session_refuse(s, open->request, open->reason, RETRY_UNAVAILABLE);
+        session_refuse(s, open->head.request, open->reason, RETRY_UNAVAILABLE);
         return;
     default:
-        session_refuse(s, open->request, open->reason, 0);
+        session_refuse(s, open->head.request, open->reason, 0);
     }
 }
 
@@ -219,4 +221,5 @@ void session_take_grant(struct session *s, const struct mail_grant *grant)
         session_request_end(s, issue->request);
     }
     send_grant(s, grant, opener ? issue->request : 0);
+    conversation_pass_grant(s->host, grant);
 }

@@ -10,7 +10,7 @@
 /* ---- list ---- */
 
 struct list_job {
-    struct job job;
+    struct request_job head;
     struct directory *directory;
     struct message_list asked;
     /* Results. */
@@ -41,6 +41,7 @@ static void list_done(struct job *job, void *owner)
 {
     const struct list_job *list = (const struct list_job *)job;
     struct session *s = owner;
+    session_request_job_back(s);
     if (list->failed) {
         session_refuse(s, list->asked.request, REASON_INTERNAL, 1);
         return;
@@ -69,16 +70,17 @@ void session_list(struct session *s, const struct message_list *m)
         session_refuse(s, m->request, REASON_INTERNAL, 1);
         return;
     }
-    list->job = (struct job){ .class = JOB_SQL, .run = run_list, .done = list_done, .destroy = destroy_list };
+    list->head.job = (struct job){ .class = JOB_SQL, .run = run_list, .done = list_done, .destroy = destroy_list };
     list->directory = s->host->directory;
+    list->head.request = m->request;
     list->asked = *m;
-    session_submit(s, &list->job, m->request);
+    session_submit(s, &list->head);
 }
 
 /* ---- who ---- */
 
 struct who_job {
-    struct job job;
+    struct request_job head;
     struct message_who asked;
     /* Results. */
     enum store_result result;
@@ -108,6 +110,7 @@ static void who_done(struct job *job, void *owner)
     const struct who_job *who = (const struct who_job *)job;
     struct session *s = owner;
     struct directory_entry entry;
+    session_request_job_back(s);
     switch (who->result) {
     case STORE_OK:
         if (directory_find(s->host->directory, &who->asked.name, &entry)) {
@@ -149,7 +152,8 @@ void session_who(struct session *s, const struct message_who *m)
         session_refuse(s, m->request, REASON_INTERNAL, 1);
         return;
     }
-    who->job = (struct job){ .class = JOB_SQL, .run = run_who, .done = who_done, .destroy = destroy_who };
+    who->head.job = (struct job){ .class = JOB_SQL, .run = run_who, .done = who_done, .destroy = destroy_who };
+    who->head.request = m->request;
     who->asked = *m;
-    session_submit(s, &who->job, m->request);
+    session_submit(s, &who->head);
 }

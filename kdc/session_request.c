@@ -2,6 +2,8 @@
 
 #include "wire/reason.h"
 
+#define LINES_A_SECOND 10 /* of a session */
+
 static struct request *find(const struct session *s, uint32_t number)
 {
     for (size_t i = 0; i < s->request_count; i++) {
@@ -41,16 +43,28 @@ void session_request_end(struct session *s, uint32_t number)
     }
 }
 
+static void log_refused(struct session *s, uint32_t number, enum reason reason)
+{
+    uint64_t left_out = 0;
+    if (!log_quota_take(&s->quota, s->host->now(s->host->context), LINES_A_SECOND, &left_out)) {
+        return;
+    }
+    const struct log_field fields[] = {
+        LOG_TEXT("user", s->name.text),
+        LOG_NUMBER("session", s->ref.session),
+        LOG_NUMBER("request", number),
+        LOG_TEXT("reason", reason_name(reason)),
+        { .key = left_out > 0 ? "lines_left_out" : NULL, .number = left_out },
+        { .key = NULL },
+    };
+    s->host->log(LOG_INFO, "refused a request", fields);
+}
+
 void session_refuse(struct session *s, uint32_t number, enum reason reason, uint32_t retry_after)
 {
     session_request_end(s, number);
     counter_add(&s->host->counters->refused[reason], 1);
-    s->host->log(LOG_INFO, "refused a request",
-                 (const struct log_field[]){ LOG_TEXT("user", s->name.text),
-                                             LOG_NUMBER("session", s->ref.session),
-                                             LOG_NUMBER("request", number),
-                                             LOG_TEXT("reason", reason_name(reason)),
-                                             { .key = NULL } });
+    log_refused(s, number, reason);
     session_send(s,
                  &(struct message){ .type = MESSAGE_REFUSED,
                                     .refused = { .request = number, .reason = reason, .retry_after = retry_after } });
@@ -65,11 +79,57 @@ size_t session_requests_opening(const struct session *s)
     return opening;
 }
 
-void session_submit(struct session *s, struct job *job, uint32_t request)
+static void hand_over(struct session *s, struct request_job *job)
 {
     uint32_t retry_after = 0;
-    if (s->host->submit(s->link, job, &retry_after) != 0) {
-        job->destroy(job);
-        session_refuse(s, request, REASON_BUSY, retry_after);
+    if (s->host->submit(s->link, &job->job, &retry_after) == 0) {
+        s->jobs++;
+        return;
+    }
+    const uint32_t request = job->request;
+    job->job.destroy(&job->job);
+    session_refuse(s, request, REASON_BUSY, retry_after);
+}
+
+void session_submit(struct session *s, struct request_job *job)
+{
+    if (s->jobs < SESSION_JOBS_MAX) {
+        hand_over(s, job);
+        return;
+    }
+    struct mailbox_item *item = &job->job.item;
+    item->next = NULL;
+    if (s->waiting_newest != NULL) {
+        s->waiting_newest->next = item;
+    } else {
+        s->waiting_oldest = item;
+    }
+    s->waiting_newest = item;
+}
+
+static struct request_job *next_waiting(struct session *s)
+{
+    struct mailbox_item *item = s->waiting_oldest;
+    if (item != NULL) {
+        s->waiting_oldest = item->next;
+        s->waiting_newest = s->waiting_oldest != NULL ? s->waiting_newest : NULL;
+    }
+    return (struct request_job *)item; /* a job is the item that it begins with */
+}
+
+void session_request_job_back(struct session *s)
+{
+    s->jobs--;
+    /* One is refused when the queue is full, and then the next has its try. */
+    while (s->state == SESSION_IN && s->jobs < SESSION_JOBS_MAX && s->waiting_oldest != NULL) {
+        hand_over(s, next_waiting(s));
+    }
+}
+
+void session_requests_drop(struct session *s)
+{
+    struct request_job *job;
+    while ((job = next_waiting(s)) != NULL) {
+        job->job.destroy(&job->job);
     }
 }

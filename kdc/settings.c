@@ -104,7 +104,8 @@ const struct setting settings[] = {
       .doc =
           "A client that has been silent for so long pings; one that is silent for three times as long is dropped." },
     { "limits", "connections", RANGE(1, 1000000), AT(connections_max), .initial = "10000", .reloadable = true,
-      .doc = "Open connections; further ones are told to come back later." },
+      .doc = "Open connections; further ones are told to come back later. With fewer file descriptors (ulimit -n)\n"
+             "there are fewer connections." },
     { "limits", "connections_before_login", RANGE(1, 1000000), AT(connections_before_login_max), .initial = "1000",
       .reloadable = true, .doc = "Of those, connections that haven't logged in yet." },
     { "limits", "connections_per_source", RANGE(1, 1000000), AT(connections_per_source_max), .initial = "100",

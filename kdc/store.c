@@ -230,6 +230,11 @@ static void backoff_start(struct store *store)
     store->next_connect = store_clock() + store->backoff;
 }
 
+void store_forget_backoff(struct store *store)
+{
+    store->next_connect = 0;
+}
+
 enum store_result store_connect_server(struct store *store)
 {
     if (store->db != NULL && idle_lost(store->db))

@@ -45,6 +45,8 @@ void store_free(struct store **store);
 
 /* Connects if it isn't connected and the backoff is over. STORE_OK, STORE_UNAVAILABLE or STORE_BROKEN. */
 enum store_result store_connect(struct store *store) __attribute__((warn_unused_result));
+/* The next call connects without waiting: somebody else has reached the database. */
+void store_forget_backoff(struct store *store);
 /* A sentence about the last failure, lent; never a secret. */
 const char *store_error(const struct store *store);
 
@@ -54,9 +56,11 @@ enum store_result store_user_find(struct store *store, const struct name *name, 
 /* STORE_EXISTS when the name is taken. */
 enum store_result store_user_add(struct store *store, const struct name *name, const char *hash, enum user_state state,
                                  uint64_t *id) __attribute__((warn_unused_result));
-enum store_result store_user_set_hash(struct store *store, uint64_t id, const char *hash)
+/* The same password's hash at another cost. STORE_NOT_FOUND when the hash isn't `from` any more (the password was changed), or
+ * the account is not in our own table. */
+enum store_result store_user_rehash(struct store *store, uint64_t id, const char *from, const char *to)
     __attribute__((warn_unused_result));
-/* A login that went well: last_login = now. */
+/* A login that went well: last_login = now. STORE_NOT_FOUND when the account is not in our own table. */
 enum store_result store_user_logged_in(struct store *store, uint64_t id) __attribute__((warn_unused_result));
 
 /* Records that a key is issued for the conversation of these two (made when it is their first): the next epoch's
@@ -74,6 +78,9 @@ enum store_result store_audit(struct store *store, const char *event, const char
                               const char *detail) __attribute__((warn_unused_result));
 
 /* ---- for kdc-admin (STORE_ACCOUNT_ADMIN) ---- */
+/* A new password's. */
+enum store_result store_user_set_hash(struct store *store, uint64_t id, const char *hash)
+    __attribute__((warn_unused_result));
 enum store_result store_user_set_state(struct store *store, const struct name *name, enum user_state state)
     __attribute__((warn_unused_result));
 enum store_result store_user_delete(struct store *store, const struct name *name) __attribute__((warn_unused_result));

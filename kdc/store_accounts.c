@@ -105,6 +105,12 @@ enum store_result store_user_set_hash(struct store *store, uint64_t id, const ch
     return found_call(store, STATEMENT_USER_SET_HASH, in, 2);
 }
 
+enum store_result store_user_rehash(struct store *store, uint64_t id, const char *from, const char *to)
+{
+    const struct store_in in[] = { { .number = id }, { .text = from }, { .text = to } };
+    return found_call(store, STATEMENT_USER_REHASH, in, 3);
+}
+
 enum store_result store_user_logged_in(struct store *store, uint64_t id)
 {
     const struct store_in in[] = { { .number = id } };

@@ -17,11 +17,12 @@ static const struct {
     [STATEMENT_SCHEMA_VERSION] = { "CALL kdc_schema_version()", true },
     [STATEMENT_USER_FIND] = { "CALL kdc_user_find(?)", true },
     [STATEMENT_USER_ADD] = { "CALL kdc_user_add(?, ?, ?)", false },
-    [STATEMENT_USER_SET_HASH] = { "CALL kdc_user_set_hash(?, ?)", true },
+    [STATEMENT_USER_REHASH] = { "CALL kdc_user_rehash(?, ?, ?)", true },
     [STATEMENT_USER_LOGGED_IN] = { "CALL kdc_user_logged_in(?)", true },
     [STATEMENT_EPOCH_ISSUE] = { "CALL kdc_epoch_issue(?, ?)", true }, /* at worst an epoch is passed over */
     [STATEMENT_AUDIT] = { "CALL kdc_audit(?, ?, ?, ?)", false },
     [STATEMENT_USER_LIST] = { "CALL admin_user_list(?, ?)", true },
+    [STATEMENT_USER_SET_HASH] = { "CALL admin_user_set_hash(?, ?)", true },
     [STATEMENT_USER_SET_STATE] = { "CALL admin_user_set_state(?, ?)", true },
     [STATEMENT_USER_DELETE] = { "CALL admin_user_delete(?)", false },
 };

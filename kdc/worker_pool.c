@@ -123,7 +123,8 @@ static void *work(void *argument)
     /* Linux: a thread has a niceness of its own. Without the right to it we run as well, only less politely. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
 
-    struct accounts *accounts = pool->options.start(pool->options.context);
+    const bool asks = worker->classes > JOB_SQL;
+    struct accounts *accounts = asks ? pool->options.start(pool->options.context) : NULL;
     const unsigned classes = accounts != NULL ? worker->classes : JOB_SQL;
     const bool tends = accounts != NULL && accounts->tend != NULL;
     bool healthy = !tends || accounts->tend(accounts);
@@ -146,13 +147,15 @@ static void *work(void *argument)
         pthread_mutex_lock(&pool->lock);
     }
     pthread_mutex_unlock(&pool->lock);
-    pool->options.stop(pool->options.context, accounts);
+    if (asks) {
+        pool->options.stop(pool->options.context, accounts);
+    }
     return NULL;
 }
 
 static int start_workers(struct worker_pool *pool)
 {
-    const unsigned count = pool->options.workers + (pool->options.extra ? 1 : 0);
+    const unsigned count = pool->options.workers + (pool->options.extra ? 2 : 0);
     pool->workers = calloc(count, sizeof *pool->workers);
     if (pool->workers == NULL) {
         return -1;
@@ -160,7 +163,9 @@ static int start_workers(struct worker_pool *pool)
     for (unsigned i = 0; i < count; i++) {
         struct worker *worker = &pool->workers[i];
         worker->pool = pool;
-        worker->classes = i < pool->options.workers ? JOB_CLASS_COUNT : JOB_PASSWORD;
+        worker->classes = i < pool->options.workers    ? JOB_CLASS_COUNT
+                          : i == pool->options.workers ? JOB_PASSWORD
+                                                       : JOB_SQL;
         if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
             return -1;
         }
@@ -260,9 +265,8 @@ int worker_pool_submit(struct worker_pool *pool, struct job *job, uint32_t *retr
     }
     queue->newest = &job->item;
     queue->len++;
-    /* With an extra worker a signal could wake the one that may not take it. */
-    const bool picky = pool->options.extra && job->class == JOB_PASSWORD;
-    if (picky) {
+    /* With extra workers a signal could wake one that may not take it. */
+    if (pool->options.extra && job->class != JOB_HANDSHAKE) {
         pthread_cond_broadcast(&pool->changed);
     } else {
         pthread_cond_signal(&pool->changed);

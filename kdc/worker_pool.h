@@ -1,9 +1,10 @@
 /*
  * worker_pool.h: a bounded pool of threads that run jobs (job.h).
  *
- * Jobs wait in one queue for each class; a worker that becomes free takes the oldest job of the first class that has one. One
- * worker more than configured takes no bcrypt: so who is in and wants a key, and who shakes hands, never waits for
- * somebody else's password to be checked. All run at a lower priority than the reactors.
+ * Jobs wait in one queue for each class; a worker that becomes free takes the oldest job of the first class that has one.
+ * There are two more than configured. One takes no bcrypt: who is in and wants a key never waits for somebody else's
+ * password to be checked. One takes handshakes only: whoever comes never waits for a database that says nothing. All run
+ * at a lower priority than the reactors.
  *
  * A queue never grows past its bound: then worker_pool_submit refuses, and estimates when to come back. A job that waited for
  * longer than alarm_ms raises an alarm: a line in the log (at most one in ten seconds) and a count.
@@ -20,12 +21,12 @@ struct worker_pool;
 
 struct worker_pool_options {
     unsigned workers;   /* that take every class; at least 1 */
-    bool extra;         /* one more, that takes no JOB_PASSWORD */
+    bool extra;         /* two more: one takes no JOB_PASSWORD, one JOB_HANDSHAKE only */
     unsigned queue_max; /* jobs that may wait, of each class; at least 1 */
     uint64_t alarm_ms;  /* of waiting */
     void *context;      /* handed to the three functions */
-    /* On a worker's own thread, as its first and last act. NULL: memory is out; it takes
-     * JOB_HANDSHAKE only. */
+    /* On a worker's own thread, as its first and last act; not on one that is there for handshakes. NULL: memory is out;
+     * it takes JOB_HANDSHAKE only. */
     struct accounts *(*start)(void *context);
     void (*stop)(void *context, struct accounts *accounts);
     /* On the worker, after job->run: takes the job home. */

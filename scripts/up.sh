@@ -88,8 +88,9 @@ start_mariadb() {
     if [[ ! -d $var/db/mysql ]]; then
         echo "Making a private MariaDB in var/db."
         rm -rf "$var/db.new"
+        # --force: a machine that can't resolve its own name will do, since this server has no TCP port.
         mariadb-install-db --defaults-file="$root/scripts/mariadb.cnf" --datadir="$var/db.new" "${as_root[@]}" \
-            --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" --skip-test-db \
+            --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" --skip-test-db --force \
             >"$var/log/mariadb-install.log" 2>&1 9>&- ||
             die "MariaDB's data folder could not be made: see $var/log/mariadb-install.log"
         rm -rf "$var/db"

@@ -1,4 +1,5 @@
 /* kdc-admin: the operator's program. Finds the command in the table, checks what it was given, runs it. */
+#include "crypto/secret.h"
 #include "kdc/admin/command.h"
 #include "kdc/admin/output.h"
 
@@ -161,6 +162,7 @@ int main(int argc, char **argv)
     char error[CONFIG_ERROR_MAX];
     const struct rlimit no_core = { 0, 0 };
 
+    secret_guard_gmp();
     static char program[] = "kdc-admin";
     if (argc > 0)
         argv[0] = program; /* in front of every message, wherever it was started from */

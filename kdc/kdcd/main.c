@@ -1,6 +1,7 @@
 /*
  * main.c: kdcd, the key distribution center: command line, start, signals, end.
  */
+#include "crypto/secret.h"
 #include "kdc/config.h"
 #include "kdc/control_server.h"
 #include "kdc/identity_file.h"
@@ -15,6 +16,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+
+#define FAILURE_MAX 1024
+
+_Static_assert(FAILURE_MAX >= CONTROL_ERROR_MAX && FAILURE_MAX >= LISTENER_ERROR_MAX &&
+                   FAILURE_MAX >= IDENTITY_FILE_ERROR_MAX,
+               "whatever fails writes its sentence there");
 
 const char *argp_program_version = "kdcd " KDC_CHAT_VERSION;
 
@@ -33,6 +40,7 @@ struct program {
     struct listener *listener;
     struct control_server *control;
     struct event *signals[3];
+    char failure[FAILURE_MAX]; /* why it could not start; a sentence */
 };
 
 enum option_key { OPTION_CONFIG = 'c', OPTION_CHECK = 256, OPTION_SAMPLE };
@@ -101,16 +109,16 @@ static void raise_descriptor_limit(void)
     }
 }
 
-static enum exit_code load_identity(const struct config *config, struct identity **identity)
+static enum exit_code load_identity(struct program *p, struct identity **identity)
 {
-    char error[IDENTITY_FILE_ERROR_MAX];
+    const struct config *config = &p->config;
     char fingerprint[IDENTITY_FINGERPRINT_LEN];
     const enum identity_file_result result =
-        identity_file_load_or_make(config->identity_file, &rng_system, identity, error);
+        identity_file_load_or_make(config->identity_file, &rng_system, identity, p->failure);
     if (result != IDENTITY_FILE_OK && result != IDENTITY_FILE_MADE) {
-        fprintf(stderr, "kdcd: %s\n", error);
         return EXIT_CODE_IDENTITY;
     }
+    p->failure[0] = '\0'; /* that it wasn't there yet is none */
     identity_fingerprint((*identity)->public_key, fingerprint);
     log_line(LOG_INFO, result == IDENTITY_FILE_MADE ? "made a new identity" : "loaded the identity",
              LOG_TEXT("file", config->identity_file), LOG_TEXT("fingerprint", fingerprint));
@@ -122,7 +130,6 @@ static enum exit_code prepare_groups(const struct config *config)
 {
     for (size_t i = 0; i < config->handshake.group_count; i++) {
         if (dh_group_prepare(dh_group_by_id(config->handshake.groups[i])) != 0) {
-            fprintf(stderr, "kdcd: no memory for the tables of the Diffie-Hellman groups\n");
             return EXIT_CODE_OTHER;
         }
     }
@@ -189,29 +196,28 @@ static struct server *start_server(const struct config *config, struct identity 
 static enum exit_code start(struct program *p)
 {
     struct identity *identity = NULL;
-    char error[CONTROL_ERROR_MAX];
     log_line(LOG_INFO, "initialising", LOG_TEXT("version", KDC_CHAT_VERSION),
              LOG_TEXT("config", p->options.config_path));
-    enum exit_code failed = load_identity(&p->config, &identity);
-    if (failed == EXIT_CODE_OK) {
-        failed = prepare_groups(&p->config);
-    }
+    const enum exit_code failed = load_identity(p, &identity);
     if (failed != EXIT_CODE_OK) {
-        identity_free(&identity);
         return failed;
+    }
+    if (prepare_groups(&p->config) != EXIT_CODE_OK) {
+        (void)snprintf(p->failure, sizeof p->failure, "no memory for the tables of the Diffie-Hellman groups");
+        identity_free(&identity);
+        return EXIT_CODE_OTHER;
     }
     p->server = start_server(&p->config, identity);
     p->base = event_base_new();
     if (p->server == NULL || p->base == NULL || watch_signals(p) != 0) {
-        fprintf(stderr, "kdcd: can't start: memory, threads or file descriptors are out\n");
+        (void)snprintf(p->failure, sizeof p->failure, "can't start: memory, threads or file descriptors are out");
         return EXIT_CODE_OTHER;
     }
-    p->listener = listener_new(p->server, p->base, error);
+    p->listener = listener_new(p->server, p->base, p->failure);
     if (p->listener != NULL) {
-        p->control = control_server_new(p->server, p->base, error);
+        p->control = control_server_new(p->server, p->base, p->failure);
     }
     if (p->control == NULL) {
-        fprintf(stderr, "kdcd: %s\n", error);
         return EXIT_CODE_LISTEN;
     }
     char ready[128];
@@ -253,10 +259,28 @@ static enum exit_code run(struct program *p)
     return failed;
 }
 
+/* What libevent has to say, in our log's shape. */
+static void library_said(int severity, const char *text)
+{
+    static const enum log_level levels[] = { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
+    log_line(levels[severity & 3], "libevent", LOG_TEXT("message", text));
+}
+
+/* The one line about a start that failed: the last, and in the log's format. */
+static void tell_failure(const struct program *p)
+{
+    if (p->config.log_format == LOG_FORMAT_JSON) {
+        log_line(LOG_ERROR, "could not start", LOG_TEXT("cause", p->failure));
+    } else {
+        fprintf(stderr, "kdcd: %s\n", p->failure);
+    }
+}
+
 int main(int argc, char **argv)
 {
     static struct program program;
     char error[CONFIG_ERROR_MAX];
+    secret_guard_gmp();
     program.options = parse_command_line(argc, argv);
     if (program.options.sample) {
         config_print_sample(stdout);
@@ -271,7 +295,18 @@ int main(int argc, char **argv)
         return EXIT_CODE_OK;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGHUP, SIG_IGN); /* but while there is something to reload (watch_signals) */
     raise_descriptor_limit();
     apply_log(&program.config);
-    return (int)run(&program);
+    event_set_log_callback(library_said);
+    if (log_start() != 0) {
+        fprintf(stderr, "kdcd: no thread for the log\n");
+        return EXIT_CODE_OTHER;
+    }
+    const enum exit_code code = run(&program);
+    log_stop();
+    if (code != EXIT_CODE_OK) {
+        tell_failure(&program);
+    }
+    return (int)code;
 }

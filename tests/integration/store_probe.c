@@ -63,8 +63,8 @@ static void command_run(struct store *store, char **word)
         name_take(word[1], &name);
         result = store_user_add(store, &name, word[2], USER_ACTIVE, &id);
         (void)snprintf(answer, sizeof answer, " %" PRIu64, id);
-    } else if (strcmp(word[0], "hash") == 0) {
-        result = store_user_set_hash(store, strtoull(word[1], NULL, 10), word[2]);
+    } else if (strcmp(word[0], "rehash") == 0) {
+        result = store_user_rehash(store, strtoull(word[1], NULL, 10), word[2], word[3]);
     } else if (strcmp(word[0], "login") == 0) {
         result = store_user_logged_in(store, strtoull(word[1], NULL, 10));
     } else if (strcmp(word[0], "issue") == 0) {

@@ -13,11 +13,11 @@ from support.programs import SLOWER, wait_until
 
 OWN_PROCEDURES = {
     "kdc_schema_version": (), "kdc_user_find": ("alice",), "kdc_user_add": ("alice", "hash", "active"),
-    "kdc_user_set_hash": (1, "hash"), "kdc_user_logged_in": (1,), "kdc_epoch_issue": (1, 2),
+    "kdc_user_rehash": (1, "hash", "other"), "kdc_user_logged_in": (1,), "kdc_epoch_issue": (1, 2),
     "kdc_audit": ("event", "user", "source", "detail"),
 }
-ADMIN_PROCEDURES = {"admin_user_list": ("", 10), "admin_user_set_state": ("alice", "locked"),
-                    "admin_user_delete": ("alice",)}
+ADMIN_PROCEDURES = {"admin_user_list": ("", 10), "admin_user_set_hash": (1, "hash"),
+                    "admin_user_set_state": ("alice", "locked"), "admin_user_delete": ("alice",)}
 REFUSED = {1044, 1045, 1142, 1143, 1227, 1370, 1410}  # the server's numbers for "you have no right"
 
 
@@ -105,12 +105,13 @@ def test_an_account_is_found_added_once_and_changed(database, probe):
     result, found, name, password_hash, state, created, last_login = kdc("find", "ALICE")
     assert (result, found, name, password_hash, state, last_login) == ("ok", number, "alice", "$2b$10$first", "1", "0")
     assert before <= int(created) <= int(time.time() * 1000) + 1000
-    assert kdc("hash", number, "$2b$10$third") == ["ok"]
+    assert kdc("rehash", number, "$2b$10$first", "$2b$10$third") == ["ok"]
+    assert kdc("rehash", number, "$2b$10$first", "$2b$10$late") == ["not_found"]
     assert kdc("login", number) == ["ok"]
     assert kdc("login", number) == ["ok"]
     found = kdc("find", "alice")
     assert found[3] == "$2b$10$third" and before <= int(found[6]) <= int(time.time() * 1000) + 1000
-    assert kdc("hash", 999, "x") == ["not_found"]
+    assert kdc("rehash", 999, "x", "y") == ["not_found"]
     assert kdc("login", 999) == ["not_found"]
 
 

@@ -107,12 +107,13 @@ class Kdcd:
             self._sections.setdefault(section, {}).update(keys)
         write_config(self.config, self._sections)
 
-    def start(self, wait=True):
+    def start(self, wait=True, prefix=(), **options):
+        """`prefix`: a program that starts it; `options` go to Popen (another stderr has no log)."""
         self._seen = len(self.log())
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                [program("kdcd"), "--config", str(self.config)], env=environment(self.folder),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
+                [*prefix, program("kdcd"), "--config", str(self.config)], env=environment(self.folder),
+                start_new_session=True, **{"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options})
         if wait:
             self.wait_ready()
         return self

@@ -20,7 +20,7 @@ def make_template(folder):
     made = subprocess.run(
         ["mariadb-install-db", f"--defaults-file={CONFIG}", f"--datadir={folder}", *AS_ROOT,
          "--auth-root-authentication-method=socket", f"--auth-root-socket-user={getpass.getuser()}",
-         "--skip-test-db"],
+         "--skip-test-db", "--force"],
         env={**os.environ, "PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     assert made.returncode == 0, made.stdout
 
@@ -47,7 +47,11 @@ class MariaDb:
 
     def _ready(self):
         assert self.process.poll() is None, "MariaDB ended:\n" + self.log.read_text(errors="replace")[-3000:]
-        return self.socket.exists()
+        try:
+            self.connect().close()
+        except pymysql.err.OperationalError:
+            return False
+        return True
 
     def stop(self, sig=signal.SIGTERM):
         """Ends it; SIGKILL is how a test takes the database away without warning."""

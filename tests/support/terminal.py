@@ -47,6 +47,10 @@ class Terminal:
         """The rows as they are seen, without the empty ones at the bottom."""
         return self._tmux("capture-pane", "-p").rstrip().split("\n")
 
+    def styled(self):
+        """As screen(), with the colours."""
+        return self._tmux("capture-pane", "-p", "-e", "-S", "-")
+
     def last(self):
         return self.rows()[-1].rstrip()
 

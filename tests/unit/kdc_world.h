@@ -46,6 +46,7 @@ struct world {
     size_t queue_room; /* jobs that are taken */
     bool database_gone;
     unsigned nobody_verified; /* dummy verifications */
+    uint64_t nobody_work;     /* and their sum of 2^cost */
     uint32_t epochs;
     uint64_t number;
     uint64_t time;

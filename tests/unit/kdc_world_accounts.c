@@ -49,9 +49,13 @@ static enum store_result add(struct accounts *accounts, const struct name *name,
     return STORE_BROKEN;
 }
 
-static enum store_result set_hash(struct accounts *accounts, uint64_t id, const char *hash)
+static enum store_result rehash(struct accounts *accounts, uint64_t id, const char *from, const char *to)
 {
-    (void)snprintf(world_of(accounts)->table[id - 1].user.hash, PASSWORD_HASH_LEN, "%s", hash);
+    char *hash = world_of(accounts)->table[id - 1].user.hash;
+    if (strcmp(hash, from) != 0) {
+        return STORE_NOT_FOUND;
+    }
+    (void)snprintf(hash, PASSWORD_HASH_LEN, "%s", to);
     return STORE_OK;
 }
 
@@ -104,8 +108,8 @@ static enum password_result verify(struct accounts *accounts, const char *passwo
 static void verify_nobody(struct accounts *accounts, const char *password, unsigned cost)
 {
     (void)password;
-    (void)cost;
     world_of(accounts)->nobody_verified++;
+    world_of(accounts)->nobody_work += UINT64_C(1) << cost;
 }
 
 static bool outdated(struct accounts *accounts, const char *hash, unsigned cost)
@@ -120,7 +124,7 @@ void world_fill_accounts(struct world *w)
 {
     w->accounts = (struct accounts){ .find = find,
                                      .add = add,
-                                     .set_hash = set_hash,
+                                     .rehash = rehash,
                                      .logged_in = logged_in,
                                      .issue = issue,
                                      .audit = audit,

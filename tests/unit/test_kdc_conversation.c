@@ -279,6 +279,64 @@ static void the_news_of_an_older_session_does_not_touch_a_newer_one(void **state
 }
 
 /* The peer hangs up after the epoch is on record, before its grant arrives: at each possible moment. */
+static void the_second_hears_of_an_epoch_once_the_first_has_it_whoever_opens(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    struct client *bob = world_login(w, "bob");
+    for (uint32_t request = 1; request <= 2; request++) {
+        world_open(request == 1 ? alice : bob, request, request == 1 ? "bob" : "alice");
+        assert_true(world_run_job(w));
+        assert_true(world_deliver_mail(w)); /* to the owner */
+        assert_true(world_deliver_mail(w)); /* to the first */
+        assert_int_equal(world_expect(alice, MESSAGE_GRANT).grant.request, request == 1 ? 1 : 0);
+        world_expect_nothing(bob);
+        assert_true(world_deliver_mail(w));
+        assert_int_equal(world_expect(bob, MESSAGE_GRANT).grant.request, request == 1 ? 0 : 2);
+        assert_false(world_deliver_mail(w));
+    }
+}
+
+static void an_opener_whose_first_is_gone_by_then_gets_an_answer(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    struct client *bob = world_login(w, "bob");
+    world_open(bob, 1, "alice");
+    assert_true(world_run_job(w));
+    world_hang_up(alice);
+    world_settle(w);
+    world_expect_refused(bob, 1, REASON_PEER_OFFLINE);
+    world_expect_nothing(bob);
+}
+
+static void nothing_arrives_from_one_who_is_taken_over_under_a_grant_that_was_dropped(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    struct client *bob = world_login(w, "bob");
+    world_open(alice, 1, "bob");
+    assert_true(world_run_job(w));
+    assert_true(world_deliver_mail(w)); /* to the owner */
+    /* Her newer session is in the directory; the older one doesn't know yet. */
+    struct mailbox_item *grants = w->mail;
+    w->mail = NULL;
+    (void)world_login(w, "alice");
+    struct mailbox_item *end = w->mail;
+    w->mail = grants;
+    assert_true(world_deliver_mail(w));
+    const uint64_t conversation = world_expect(alice, MESSAGE_GRANT).grant.conversation;
+    world_say_ciphertext(alice, conversation, 0, 100);
+    assert_true(world_deliver_mail(w)); /* bob's grant: dropped */
+    assert_true(world_deliver_mail(w)); /* the ciphertext */
+    world_expect_nothing(bob);
+    world_settle(w);
+    w->mail = end;
+    world_settle(w);
+    world_expect_closed(alice, REASON_TAKEN_OVER);
+    world_expect_nothing(bob);
+}
+
 static void a_grant_that_finds_its_peer_gone_leaves_no_leg(void **state)
 {
     struct world *w = *state;
@@ -292,11 +350,16 @@ static void a_grant_that_finds_its_peer_gone_leaves_no_leg(void **state)
         world_open(alice, (uint32_t)moment + 1, "bob");
         assert_true(world_run_job(w));
         for (int i = 0; i < moment; i++) {
-            assert_true(world_deliver_mail(w)); /* the owner; bob's grant */
+            assert_true(world_deliver_mail(w)); /* the owner; alice's grant */
         }
         world_hang_up(bob);
         world_settle(w);
-        world_expect_refused(alice, (uint32_t)moment + 1, REASON_PEER_OFFLINE);
+        if (moment < 2) {
+            world_expect_refused(alice, (uint32_t)moment + 1, REASON_PEER_OFFLINE);
+        } else {
+            (void)world_expect(alice, MESSAGE_GRANT);
+            world_expect_presence(alice, "bob", PRESENCE_OFFLINE);
+        }
         world_expect_nothing(alice);
         assert_int_equal(counter_read(&w->counters.conversations), 0);
     }
@@ -314,7 +377,8 @@ static void an_opener_that_is_gone_leaves_its_peer_with_a_dead_epoch(void **stat
     world_open(alice, 1, "bob");
     assert_true(world_run_job(w));
     assert_true(world_deliver_mail(w)); /* the owner */
-    assert_true(world_deliver_mail(w)); /* bob's grant */
+    assert_true(world_deliver_mail(w)); /* alice's grant */
+    assert_true(world_deliver_mail(w)); /* bob's */
     (void)world_expect(bob, MESSAGE_GRANT);
     world_hang_up(alice);
     world_settle(w);
@@ -391,6 +455,9 @@ int main(void)
         WORLD_TEST(when_a_peer_leaves_the_other_is_told_and_told_again_when_it_is_back),
         WORLD_TEST(a_peer_that_was_taken_over_is_online_but_its_epoch_dead),
         WORLD_TEST(the_news_of_an_older_session_does_not_touch_a_newer_one),
+        WORLD_TEST(the_second_hears_of_an_epoch_once_the_first_has_it_whoever_opens),
+        WORLD_TEST(an_opener_whose_first_is_gone_by_then_gets_an_answer),
+        WORLD_TEST(nothing_arrives_from_one_who_is_taken_over_under_a_grant_that_was_dropped),
         WORLD_TEST(a_grant_that_finds_its_peer_gone_leaves_no_leg),
         WORLD_TEST(an_opener_that_is_gone_leaves_its_peer_with_a_dead_epoch),
         WORLD_TEST(a_slow_reader_holds_up_who_sends_to_it_until_it_has_caught_up),

@@ -5,6 +5,7 @@
 #include "tests/unit/kdc_world.h"
 #include "wire/name.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static int set_up(void **state)
@@ -42,6 +43,78 @@ static void an_unknown_user_and_a_wrong_password_get_the_same(void **state)
     assert_int_equal(unknown.refused.request, wrong.refused.request);
     assert_int_equal(unknown.refused.retry_after, wrong.refused.retry_after);
     assert_int_equal(w->nobody_verified, 1); /* as slow */
+}
+
+static void a_wrong_password_costs_as_much_for_a_cheaper_hash(void **state)
+{
+    struct world *w = *state;
+    struct client *c = world_connect(w);
+    (void)snprintf(w->table[0].user.hash, PASSWORD_HASH_LEN, "$2a$08$and so on");
+    world_say_credentials(c, MESSAGE_LOGIN, "alice", "wrong password");
+    world_settle(w);
+    world_expect_refused(c, 0, REASON_LOGIN_FAILED);
+    assert_int_equal(w->nobody_work + (1 << 8), 1 << w->config.bcrypt_cost);
+    /* As much as it must, or more: nothing to make up. */
+    w->nobody_work = 0;
+    (void)snprintf(w->table[0].user.hash, PASSWORD_HASH_LEN, "$2b$12$and so on");
+    world_say_credentials(c, MESSAGE_LOGIN, "alice", "wrong password");
+    world_settle(w);
+    world_expect_refused(c, 0, REASON_LOGIN_FAILED);
+    assert_int_equal(w->nobody_work, 0);
+}
+
+/* What happens to alice's account between bcrypt and the end of her login. */
+static void lock(struct world *w)
+{
+    w->table[0].user.state = USER_LOCKED;
+}
+
+static void change_password(struct world *w)
+{
+    (void)snprintf(w->table[0].user.hash, PASSWORD_HASH_LEN, "another one");
+}
+
+static void delete (struct world *w)
+{
+    w->table[0].used = false;
+}
+
+static void make_anew(struct world *w)
+{
+    w->table[0].user.id = 99;
+}
+
+static void (*meanwhile)(struct world *w);
+
+static enum password_result verify_meanwhile(struct accounts *accounts, const char *password, const char *hash)
+{
+    struct world *w = (struct world *)((char *)accounts - offsetof(struct world, accounts));
+    const bool right = strcmp(password, hash) == 0;
+    meanwhile(w);
+    return right ? PASSWORD_MATCH : PASSWORD_MISMATCH;
+}
+
+static void what_is_done_to_an_account_during_its_login_counts(void **state)
+{
+    struct world *w = *state;
+    static const struct {
+        void (*meanwhile)(struct world *w);
+        enum reason reason;
+    } cases[] = { { lock, REASON_ACCOUNT_LOCKED },
+                  { change_password, REASON_LOGIN_FAILED },
+                  { delete, REASON_LOGIN_FAILED },
+                  { make_anew, REASON_LOGIN_FAILED } };
+    const struct account before = w->table[0];
+    w->accounts.verify = verify_meanwhile;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct client *c = world_connect(w);
+        w->table[0] = before;
+        meanwhile = cases[i].meanwhile;
+        world_say_credentials(c, MESSAGE_LOGIN, "alice", WORLD_PASSWORD);
+        world_settle(w);
+        world_expect_refused(c, 0, cases[i].reason);
+        assert_false(session_is_in(c->session));
+    }
 }
 
 static void a_name_that_is_not_allowed_is_like_an_unknown_one_at_login(void **state)
@@ -208,11 +281,104 @@ static void a_client_that_says_close_is_not_answered(void **state)
 
 #define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* ---- what one session may ask for ---- */
+
+static size_t jobs_waiting(const struct world *w)
+{
+    size_t count = 0;
+    for (const struct mailbox_item *job = w->jobs; job != NULL; job = job->next) {
+        count++;
+    }
+    return count;
+}
+
+static void ask_who(struct client *c, uint32_t request)
+{
+    struct message m = { .type = MESSAGE_WHO, .who = { .request = request } };
+    assert_int_equal(name_from_string("nobody", &m.who.name), 0);
+    world_say(c, &m);
+}
+
+static void one_session_takes_a_few_places_in_the_queue_and_is_answered_in_order(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    for (uint32_t request = 1; request <= 60; request++) {
+        ask_who(alice, request);
+    }
+    assert_int_equal(jobs_waiting(w), 4);
+    world_expect_nothing(alice);
+    world_settle(w);
+    for (uint32_t request = 1; request <= 60; request++) {
+        world_expect_refused(alice, request, REASON_NO_SUCH_USER);
+    }
+    world_expect_nothing(alice);
+    ask_who(alice, 1); /* and again */
+    world_settle(w);
+    world_expect_refused(alice, 1, REASON_NO_SUCH_USER);
+}
+
+static void what_waited_for_its_place_is_refused_when_the_queue_is_full_by_then(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    for (uint32_t request = 1; request <= 10; request++) {
+        ask_who(alice, request);
+    }
+    w->queue_room = 0;
+    assert_true(world_run_job(w));
+    for (uint32_t request = 5; request <= 10; request++) {
+        world_expect_refused(alice, request, REASON_BUSY);
+    }
+    world_expect_refused(alice, 1, REASON_NO_SUCH_USER);
+    assert_int_equal(jobs_waiting(w), 3);
+}
+
+static void what_waits_for_its_place_ends_with_its_session(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    for (uint32_t request = 1; request <= 10; request++) {
+        ask_who(alice, request);
+    }
+    session_close(alice->session, REASON_KICKED);
+    world_settle(w);
+    assert_null(w->jobs);
+    world_hang_up(alice);
+}
+
+static unsigned refusals_logged;
+
+static void count_refusals(enum log_level level, const char *event, const struct log_field *fields)
+{
+    (void)level;
+    (void)fields;
+    refusals_logged += strcmp(event, "refused a request") == 0 ? 1 : 0;
+}
+
+static void refusals_fill_no_log(void **state)
+{
+    struct world *w = *state;
+    w->host.log = count_refusals;
+    struct client *alice = world_login(w, "alice");
+    for (uint32_t request = 1; request <= 1000; request++) {
+        world_open(alice, request, "alice");
+        world_expect_refused(alice, request, REASON_PEER_IS_SELF);
+    }
+    assert_int_equal(refusals_logged, 10);
+    w->time += 1000;
+    world_open(alice, 1, "alice");
+    world_expect_refused(alice, 1, REASON_PEER_IS_SELF);
+    assert_int_equal(refusals_logged, 11);
+}
+
 int main(void)
 {
     log_set(LOG_ERROR, false);
     const struct CMUnitTest tests[] = {
         WORLD_TEST(an_unknown_user_and_a_wrong_password_get_the_same),
+        WORLD_TEST(a_wrong_password_costs_as_much_for_a_cheaper_hash),
+        WORLD_TEST(what_is_done_to_an_account_during_its_login_counts),
         WORLD_TEST(a_name_that_is_not_allowed_is_like_an_unknown_one_at_login),
         WORLD_TEST(what_is_wrong_with_an_account_is_told_only_to_its_owner),
         WORLD_TEST(tries_are_counted_but_not_those_that_we_failed),
@@ -222,6 +388,10 @@ int main(void)
         WORLD_TEST(a_new_login_takes_over),
         WORLD_TEST(list_and_who_tell_who_is_there),
         WORLD_TEST(a_client_that_says_close_is_not_answered),
+        WORLD_TEST(one_session_takes_a_few_places_in_the_queue_and_is_answered_in_order),
+        WORLD_TEST(what_waited_for_its_place_is_refused_when_the_queue_is_full_by_then),
+        WORLD_TEST(what_waits_for_its_place_ends_with_its_session),
+        WORLD_TEST(refusals_fill_no_log),
     };
     return cmocka_run_group_tests_name("kdc_session", tests, NULL, NULL);
 }

@@ -232,6 +232,29 @@ static void bcrypt_never_takes_the_extra_worker(void **state)
     assert_int_equal(r.stopped, 3);
 }
 
+static void handshakes_go_on_while_all_who_ask_the_database_are_held_up(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 1, true, 16, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    submit_one(pool, &r, JOB_SQL, -1);
+    wait_at_gate(&r, 2);
+    submit_one(pool, &r, JOB_SQL, 1);
+    submit_one(pool, &r, JOB_HANDSHAKE, 2);
+    submit_one(pool, &r, JOB_HANDSHAKE, 3);
+    wait_delivered(&r, 2);
+    static const int expected[] = { 2, 3 };
+    assert_int_equal(r.ran, 2);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    open_gate(&r);
+    wait_delivered(&r, 5);
+    worker_pool_free(&pool);
+    assert_int_equal(r.started, 2); /* the one for handshakes asks nobody */
+    assert_int_equal(r.stopped, 2);
+}
+
 static void waiting_too_long_raises_the_alarm(void **state)
 {
     (void)state;
@@ -318,6 +341,7 @@ int main(void)
         cmocka_unit_test(handshakes_go_before_sql_before_passwords_and_each_in_its_order),
         cmocka_unit_test(a_full_queue_refuses_only_its_own_class),
         cmocka_unit_test(bcrypt_never_takes_the_extra_worker),
+        cmocka_unit_test(handshakes_go_on_while_all_who_ask_the_database_are_held_up),
         cmocka_unit_test(waiting_too_long_raises_the_alarm),
         cmocka_unit_test(workers_are_nicer_than_the_rest),
         cmocka_unit_test(a_worker_without_accounts_takes_handshakes_only),

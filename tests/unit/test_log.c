@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -205,8 +206,85 @@ static void lines_of_several_threads_dont_mix(void **state)
     free(text);
 }
 
+static void log_by_a_thread_of_its_own(void)
+{
+    assert_int_equal(log_start(), 0);
+    log_from_threads();
+    log_stop();
+    log_event(LOG_INFO, "after the end", NULL);
+}
+
+static void a_log_that_was_started_writes_everything_before_it_stops(void **state)
+{
+    (void)state;
+    log_set(LOG_INFO, false);
+    char *directly = captured(log_from_threads);
+    char *text = captured(log_by_a_thread_of_its_own);
+    size_t lines[2] = { 0 };
+    for (const char *at = directly; (at = strchr(at, '\n')) != NULL; at++)
+        lines[0]++;
+    for (const char *at = text; (at = strchr(at, '\n')) != NULL; at++)
+        lines[1]++;
+    assert_int_equal(lines[1], lines[0] + 1);
+    assert_string_equal(text + strlen(text) - strlen(" info after the end\n"), " info after the end\n");
+    free(directly);
+    free(text);
+}
+
+/* What arrives in a pipe until `end` does; to be freed. */
+static char *drained(int fd, const char *end)
+{
+    char *text = calloc(1, OUTPUT_MAX);
+    size_t len = 0;
+    assert_non_null(text);
+    while (strstr(text, end) == NULL) {
+        ssize_t got = read(fd, text + len, OUTPUT_MAX - 1 - len);
+        assert_true(got > 0);
+        len += (size_t)got;
+    }
+    return text;
+}
+
+static void a_log_that_nobody_reads_stops_nobody_and_tells_what_was_left_out(void **state)
+{
+    (void)state;
+    enum { FLOOD = 20000 };
+    int ends[2];
+    int before = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    log_set(LOG_INFO, false);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_int_equal(log_start(), 0);
+    for (unsigned i = 0; i < FLOOD; i++) /* a minute's patience in the test runner; a blocked write would take it */
+        log_line(LOG_INFO, "line", LOG_NUMBER("number", i));
+    char *text = drained(ends[0], "lines were left out of the log lines=");
+    size_t arrived = 0;
+    for (const char *at = text; (at = strstr(at, " info line number=")) != NULL; at++)
+        arrived++;
+    const char *left_out = strstr(text, "log lines=") + strlen("log lines=");
+    /* The number may be cut off still. */
+    char rest[64] = "";
+    if (strchr(left_out, '\n') == NULL)
+        assert_true(read(ends[0], rest, sizeof rest - 1) > 0);
+    char number[96];
+    (void)snprintf(number, sizeof number, "%.30s%.60s", left_out, rest);
+    assert_int_equal(arrived + strtoul(number, NULL, 10), FLOOD);
+    free(text);
+    /* Nobody reads any more. */
+    for (unsigned i = 0; i < FLOOD; i++)
+        log_line(LOG_INFO, "line", LOG_NUMBER("number", i));
+    log_stop();
+    /* Now that nobody can read, the write that hangs fails, and so does the rest. */
+    (void)close(ends[0]);
+    log_stop();
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    (void)close(ends[1]);
+    (void)close(before);
+}
+
 int main(void)
 {
+    (void)signal(SIGPIPE, SIG_IGN);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_line_has_time_level_event_and_fields),
         cmocka_unit_test(hostile_values_stay_inside_of_their_quotes),
@@ -214,6 +292,8 @@ int main(void)
         cmocka_unit_test(a_line_that_is_too_long_leaves_out_whole_fields),
         cmocka_unit_test(less_than_the_level_is_not_logged),
         cmocka_unit_test(lines_of_several_threads_dont_mix),
+        cmocka_unit_test(a_log_that_was_started_writes_everything_before_it_stops),
+        cmocka_unit_test(a_log_that_nobody_reads_stops_nobody_and_tells_what_was_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

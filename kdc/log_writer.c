@@ -1,0 +1,148 @@
+#include "kdc/log_writer.h"
+
+#include "kdc/log.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define QUEUE_LEN ((size_t)256 * 1024)
+#define STOP_SECONDS 1
+
+/* The log is one for the whole program, as stderr is. */
+static struct {
+    pthread_mutex_t lock; /* guards the rest */
+    pthread_cond_t changed;
+    pthread_t thread;
+    bool running;
+    bool stopping;
+    bool ended;
+    uint64_t left_out; /* lines that found no room, since the last one that did */
+    size_t start;      /* of what is queued */
+    size_t len;
+    char queue[QUEUE_LEN]; /* a ring */
+} writer = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+/* A log that can't be written is nothing to stop for. */
+static void write_out(const char *line, size_t len)
+{
+    ssize_t written = write(STDERR_FILENO, line, len);
+    (void)written;
+}
+
+/* Under the lock; there is room. */
+static void put(const char *line, size_t len)
+{
+    const size_t end = (writer.start + writer.len) % QUEUE_LEN;
+    const size_t first = len < QUEUE_LEN - end ? len : QUEUE_LEN - end;
+    memcpy(writer.queue + end, line, first);
+    memcpy(writer.queue, line + first, len - first);
+    writer.len += len;
+    pthread_cond_signal(&writer.changed);
+}
+
+void log_writer_take(const char *line, size_t len)
+{
+    pthread_mutex_lock(&writer.lock);
+    const bool direct = !writer.running;
+    if (!direct && len <= QUEUE_LEN - writer.len) {
+        put(line, len);
+    } else if (!direct) {
+        writer.left_out++;
+    }
+    pthread_mutex_unlock(&writer.lock);
+    if (direct) {
+        write_out(line, len);
+    }
+}
+
+/* Under the lock: the oldest whole line that is queued; its length, 0 when there is none. It is always shorter than `out`. */
+static size_t oldest(char *out, size_t size)
+{
+    size_t len = 0;
+    while (len < writer.len && len < size) {
+        out[len] = writer.queue[(writer.start + len) % QUEUE_LEN];
+        if (out[len++] == '\n') {
+            break;
+        }
+    }
+    return len;
+}
+
+static void *run(void *argument)
+{
+    (void)argument;
+    char line[4096];
+    pthread_mutex_lock(&writer.lock);
+    for (;;) {
+        const size_t len = oldest(line, sizeof line);
+        if (len == 0 && writer.stopping) {
+            break;
+        }
+        if (len == 0) {
+            pthread_cond_wait(&writer.changed, &writer.lock);
+            continue;
+        }
+        pthread_mutex_unlock(&writer.lock);
+        write_out(line, len);
+        pthread_mutex_lock(&writer.lock);
+        /* Taken out only now: what is queued is what isn't written. */
+        writer.start = (writer.start + len) % QUEUE_LEN;
+        writer.len -= len;
+        const uint64_t left_out = writer.left_out;
+        if (left_out > 0 && writer.len == 0) {
+            writer.left_out = 0;
+            pthread_mutex_unlock(&writer.lock);
+            log_line(LOG_WARN, "lines were left out of the log", LOG_NUMBER("lines", left_out));
+            pthread_mutex_lock(&writer.lock);
+        }
+    }
+    writer.ended = true;
+    pthread_cond_broadcast(&writer.changed);
+    pthread_mutex_unlock(&writer.lock);
+    return NULL;
+}
+
+int log_start(void)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for other threads */
+    pthread_mutex_lock(&writer.lock);
+    writer.stopping = false;
+    writer.ended = false;
+    writer.running = pthread_create(&writer.thread, NULL, run, NULL) == 0;
+    const int result = writer.running ? 0 : -1;
+    pthread_mutex_unlock(&writer.lock);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return result;
+}
+
+void log_stop(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += STOP_SECONDS;
+    pthread_mutex_lock(&writer.lock);
+    if (!writer.running) {
+        pthread_mutex_unlock(&writer.lock);
+        return;
+    }
+    writer.stopping = true;
+    pthread_cond_broadcast(&writer.changed);
+    while (!writer.ended && pthread_cond_clockwait(&writer.changed, &writer.lock, CLOCK_MONOTONIC, &until) == 0) {
+    }
+    /* One that hangs in a write is left alone: the program's end is its end. */
+    const bool ended = writer.ended;
+    writer.running = !ended;
+    const pthread_t thread = writer.thread;
+    pthread_mutex_unlock(&writer.lock);
+    if (ended) {
+        (void)pthread_join(thread, NULL);
+    }
+}

@@ -1,0 +1,230 @@
+"""kdcd and its database: not there, gone, silent, back again; and what changes there while somebody logs in."""
+import statistics
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from interop.attack import PASSWORD, connect
+from interop.client import Closed, Refused
+from support.kdcd import Database
+from support.programs import SLOWER, wait_until
+
+
+def refusal_of(action):
+    with pytest.raises(Refused) as refused:
+        action()
+    return refused.value.reason
+
+
+def log_in(kdc, name, password=PASSWORD):
+    with connect(kdc) as client:
+        client.login(name, password)
+
+
+def two_who_talk(kdc):
+    kdc.known_fingerprint = kdc.fingerprint
+    alice, bob = connect(kdc, "alice"), connect(kdc, "bob")
+    alice.open("bob")
+    bob.wait_for(lambda: "alice" in bob.conversations)
+
+    def talk(text):
+        for speaker, listener in ((alice, bob), (bob, alice)):
+            speaker.send_text(listener.name, text, wait=False)
+            assert listener.receive(timeout=2 * SLOWER) == [(speaker.name, text)]
+            speaker.flush(listener.name)
+    return alice, bob, talk
+
+
+@pytest.fixture
+def own_kdcd(own_mariadb, folder, kdcd):
+    """own_kdcd(section={...}): one whose database may be taken away."""
+    database = Database(own_mariadb, folder)
+
+    def make(**sections):
+        daemon = kdcd(database, start=False)
+        daemon.configure(**sections)
+        daemon.start()
+        daemon.known_fingerprint = daemon.fingerprint
+        return daemon
+    return make
+
+
+def test_a_database_that_comes_after_kdcd_is_taken_without_a_restart(own_mariadb, own_kdcd):
+    own_mariadb.stop()
+    kdc = own_kdcd()
+    kdc.wait_log("warn database is not reachable")
+    assert refusal_of(partial(log_in, kdc, "alice")) == "unavailable"
+    assert kdc.admin_json("status")["database"].startswith("unavailable: ")
+    own_mariadb.start()
+    kdc.wait_log("info database is reachable")
+    kdc.add_user("alice")
+    log_in(kdc, "alice")
+    assert kdc.admin_json("status")["database"] == "connected"
+
+
+def test_people_go_on_talking_while_the_database_is_gone(own_mariadb, own_kdcd):
+    kdc = own_kdcd()
+    for name in ("alice", "bob", "carol"):
+        kdc.add_user(name)
+    alice, bob, talk = two_who_talk(kdc)
+    talk("before")
+    own_mariadb.stop(9)
+    begin = len(kdc.log())
+    for round in range(3):
+        talk(f"without {round}")
+        assert refusal_of(partial(log_in, kdc, "carol")) == "unavailable"
+        assert refusal_of(partial(alice.open, "bob")) == "unavailable"
+    assert kdc.log()[begin:].count("database is not reachable") == 1
+    begin = len(kdc.log())
+    own_mariadb.start()
+    kdc.wait_log("database is reachable", since=begin)
+    talk("after")
+    # Every worker has it back as soon as one has.
+    for _ in range(6):
+        log_in(kdc, "carol")
+    alice.open("bob")
+    bob.wait_for(lambda: bob.conversations["alice"].epoch.number == alice.conversations["bob"].epoch.number)
+    talk("under a new key")
+    assert "database is not reachable" not in kdc.log()[begin:]
+    for one in (alice, bob):
+        one.__exit__(None, None, None)
+
+
+@pytest.mark.slow
+def test_a_database_that_says_nothing_holds_up_no_handshake_and_few_logins(own_mariadb, own_kdcd):
+    kdc = own_kdcd(database={"read_timeout": 6, "connect_timeout": 6})
+    for name in ("alice", "bob", "carol"):
+        kdc.add_user(name)
+    alice, bob, talk = two_who_talk(kdc)
+    own_mariadb.pause()
+    answers = []
+    handshakes = []
+
+    def newcomer():
+        begin = time.monotonic()
+        with connect(kdc, timeout=40) as client:
+            handshakes.append(time.monotonic() - begin)
+            answers.append(refusal_of(partial(client.login, "carol", PASSWORD)))
+    # Enough to hold up every worker that may wait for a database.
+    alice.send_message("open", request=1000, peer="bob")
+    for number in range(1001, 1004):
+        alice.send_message("who", request=number, name="nobody")
+    threads = [threading.Thread(target=newcomer) for _ in range(8)]
+    begin = time.monotonic()
+    for thread in threads:
+        thread.start()
+        talk("all along")
+        time.sleep(1)
+    for thread in threads:
+        thread.join()
+    assert answers == ["unavailable"] * 8
+    assert max(handshakes) < 2
+    # Known to be silent by now: nobody waits for it again.
+    for _ in range(5):
+        begin = time.monotonic()
+        assert refusal_of(partial(log_in, kdc, "carol")) == "unavailable"
+        assert time.monotonic() - begin < 2
+    begin = len(kdc.log())
+    own_mariadb.resume()
+    kdc.wait_log("database is reachable", 20, since=begin)
+    log_in(kdc, "carol")
+    talk("after")
+    for one in (alice, bob):
+        one.__exit__(None, None, None)
+
+
+def test_sigterm_ends_kdcd_while_the_database_says_nothing(own_mariadb, own_kdcd):
+    kdc = own_kdcd(database={"read_timeout": 3, "connect_timeout": 3})
+    kdc.add_user("alice")
+    own_mariadb.pause()
+    with connect(kdc) as client:
+        client.send_message("login", name=b"alice", password=PASSWORD.encode())
+        time.sleep(0.3)
+        kdc.stop()
+        with pytest.raises(Closed, match="shutting_down"):
+            client.read_message()
+    own_mariadb.resume()
+
+
+# --- While somebody logs in --------------------------------------------------------------------------------------
+
+SLOW_HASH = {"bcrypt_cost": 14}
+
+
+def while_a_login_runs(kdc, name, password, meanwhile):
+    """What a login gets, when `meanwhile` is done during its bcrypt."""
+    with connect(kdc, timeout=30 * SLOWER) as client:
+        client.send_message("login", name=name.encode(), password=password.encode())
+        time.sleep(0.2)
+        meanwhile()
+        answer = client.read_message()
+        return answer["message"] if answer["message"] == "welcome" else answer["reason"]
+
+
+@pytest.mark.plain
+def test_an_account_that_is_locked_while_it_logs_in_does_not_get_in(kdcd):
+    kdc = kdcd(policy=SLOW_HASH)
+    kdc.known_fingerprint = kdc.fingerprint
+    kdc.add_user("alice")
+
+    def lock():
+        kdc.database.query("UPDATE users SET state = 'locked' WHERE name = 'alice'")
+    assert while_a_login_runs(kdc, "alice", PASSWORD, lock) == "account_locked"
+
+
+@pytest.mark.plain
+def test_a_password_that_is_changed_during_a_login_stays_changed(kdcd):
+    kdc = kdcd(policy={"bcrypt_cost": 10})
+    kdc.known_fingerprint = kdc.fingerprint
+    kdc.add_user("alice", "the old one")
+    kdc.add_user("bob", "the new one")
+    kdc.stop()
+    # From now on a login makes the hash anew, which takes a second.
+    kdc.configure(policy=SLOW_HASH)
+    kdc.start()
+
+    def change():
+        kdc.database.query("UPDATE users AS a JOIN users AS b ON b.name = 'bob' SET a.hash = b.hash"
+                           " WHERE a.name = 'alice'")
+    assert while_a_login_runs(kdc, "alice", "the old one", change) == "login_failed"
+    log_in(kdc, "alice", "the new one")
+    assert refusal_of(partial(log_in, kdc, "alice", "the old one")) == "login_failed"
+
+
+@pytest.mark.plain
+def test_a_wrong_password_takes_as_long_for_an_account_with_a_cheaper_hash(kdcd):
+    kdc = kdcd(policy={"bcrypt_cost": 10})
+    kdc.known_fingerprint = kdc.fingerprint
+    kdc.add_user("alice")
+    kdc.stop()
+    kdc.configure(policy={"bcrypt_cost": 12, "login_tries": 100})
+    kdc.start()
+    taken = {"alice": [], "nobody.of.that.name": []}
+    with connect(kdc) as client:
+        for _ in range(5):
+            for name, times in taken.items():
+                begin = time.perf_counter()
+                assert refusal_of(partial(client.login, name, "wrong password")) == "login_failed"
+                times.append(time.perf_counter() - begin)
+    known, unknown = (statistics.median(times) for times in taken.values())
+    assert 0.6 < known / unknown < 1.7, f"medians of {known} and {unknown} s"
+
+
+def test_users_of_another_application_log_in(kdcd, database):
+    kdc = kdcd()
+    kdc.known_fingerprint = kdc.fingerprint
+    for name in ("alice", "bob"):
+        kdc.add_user(name)
+    database.query("CREATE TABLE members AS SELECT id + 5000 AS number, name, hash FROM users")
+    database.query("DELETE FROM users")
+    database.query("DROP PROCEDURE kdc_user_find")
+    database.query("CREATE PROCEDURE kdc_user_find(IN p_name VARCHAR(32)) SELECT number AS id, name, hash,"
+                   " 'active' AS state, 0 AS created, 0 AS last_login FROM members WHERE name = p_name")
+    database.query(f"GRANT EXECUTE ON PROCEDURE kdc_user_find TO `{database.user}`@localhost")
+    alice, bob, talk = two_who_talk(kdc)
+    talk("hello")
+    for one in (alice, bob):
+        one.__exit__(None, None, None)
+    wait_until("both have left", lambda: kdc.log().count(" left ") == 2)
