@@ -247,10 +247,11 @@ $(BUILD)/obj/gen/sql_files.o: $(BUILD)/gen/sql_files.c $(BUILD)/flags
 # Each tests/unit/test_X.c is a cmocka program, each tests/fuzz/fuzz_X.c a libFuzzer target. Other C files of
 # tests/unit and tests/support are shared by them. A test that needs more says it here: NAME_LDFLAGS, NAME_LIBS.
 
-# The simulation runs the real KDC on stand-ins (tests/unit/sim_kdc.c, sim_memo.c) for what these are:
+# The simulation runs the real KDC on stand-ins (tests/unit/sim_standins.c, sim_memo.c) for what these are:
 SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc realloc reallocarray free \
 	worker_pool_new worker_pool_free worker_pool_submit pthread_create pthread_join \
 	event_base_new event_base_free event_base_loop event_new event_free event_assign event_add event_del event_pending \
+	mailbox_push directory_insert directory_remove directory_find directory_find_or_watch \
 	recv send shutdown close setsockopt getnameinfo clock_gettime log_event
 test_sim_LDFLAGS := $(SIM_WRAPPED:%=-Wl,--wrap=%)
 test_sim_schedules_LDFLAGS := $(test_sim_LDFLAGS)

@@ -34,8 +34,8 @@ void chat_problem(struct chat *chat, const char *subject, int error, unsigned re
     if (retry_after > 0) {
         (void)snprintf(later, sizeof later, "; try again in %u s", retry_after);
     }
-    line_print(chat->line, LINE_NOTICE, "-- %s%s%s%s", subject != NULL ? subject : "", subject != NULL ? ": " : "",
-               kc_error_text(error), later);
+    line_notice(chat->line, "%s%s%s%s", subject != NULL ? subject : "", subject != NULL ? ": " : "",
+                kc_error_text(error), later);
     if (chat->first_error == EXIT_CODE_OK) {
         chat->first_error = exit_code_of(error);
     }
@@ -57,8 +57,8 @@ static bool tell_undelivered(struct chat *chat, const char *what_next)
         size_t waiting = kc_undelivered(chat->session.client, person->name);
         if (waiting > 0) {
             offline = offline || person->offline_told;
-            line_print(chat->line, LINE_NOTICE, "-- /quit: %zu %s to %s %s not delivered yet%s", waiting,
-                       waiting == 1 ? "text" : "texts", person->name, waiting == 1 ? "is" : "are", what_next);
+            line_notice(chat->line, "/quit: %zu %s to %s %s not delivered yet%s", waiting,
+                        waiting == 1 ? "text" : "texts", person->name, waiting == 1 ? "is" : "are", what_next);
         }
     }
     return offline;

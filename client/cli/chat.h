@@ -19,12 +19,11 @@ struct chat {
     struct people people;
     char current[KC_NAME_MAX + 1]; /* whom one talks to; empty: nobody yet */
     bool list_unasked;             /* the next list is the one after login, that nobody asked for */
-    bool list_asked;
-    bool lost;                  /* the connection, and the one at the terminal knows */
-    bool settling;              /* lost, or just back: who is online is only known in a moment */
-    bool leaving;               /* as soon as all is delivered */
-    bool quit_warned;           /* the next /quit leaves whatever waits */
-    enum exit_code first_error; /* of a pipe's commands: its exit code in the end */
+    bool lost;                     /* the connection, and the one at the terminal knows */
+    bool settling;                 /* lost, or just back: who is online is only known in a moment */
+    bool leaving;                  /* as soon as all is delivered */
+    bool quit_warned;              /* the next /quit leaves whatever waits */
+    enum exit_code first_error;    /* of a pipe's commands: its exit code in the end */
     struct event *leave_timer;
     struct event *settle_timer;
     char day[16]; /* of the last line that was shown */

@@ -17,9 +17,17 @@ struct chat_command {
     void (*run)(struct chat *chat, const char *argument);
 };
 
+/* A line that came to nothing stays to be edited; in a pipe nobody could. */
+static void keep_line(struct chat *chat)
+{
+    if (chat->interactive) {
+        line_put_back(chat->line);
+    }
+}
+
 static void notice(struct chat *chat, const char *text)
 {
-    line_print(chat->line, LINE_NOTICE, "-- %s", text);
+    line_notice(chat->line, "%s", text);
 }
 
 /* The name that was typed; false after saying that it is none. */
@@ -44,8 +52,7 @@ static void open_conversation(struct chat *chat, struct person *person)
             line_pause(chat->line);
         }
     } else if (error == KC_NOT_READY) {
-        line_print(chat->line, LINE_NOTICE, "-- Not connected at the moment; what you write to %s waits here",
-                   person->name);
+        line_notice(chat->line, "Not connected at the moment; what you write to %s waits here", person->name);
     } else {
         chat_problem(chat, person->name, error, 0);
     }
@@ -68,8 +75,7 @@ static void command_to(struct chat *chat, const char *argument)
     }
     chat_set_current(chat, person->name);
     if (person->open) {
-        line_print(chat->line, LINE_NOTICE, "-- You talk to %s; %s", person->name,
-                   person->online ? "online" : "offline");
+        line_notice(chat->line, "You talk to %s; %s", person->name, person->online ? "online" : "offline");
         return;
     }
     open_conversation(chat, person);
@@ -81,9 +87,7 @@ static void command_list(struct chat *chat, const char *argument)
     int error = kc_list(chat->session.client);
     if (error != KC_OK) {
         chat_problem(chat, NULL, error, 0);
-        return;
     }
-    chat->list_asked = true;
 }
 
 static void command_who(struct chat *chat, const char *argument)
@@ -109,8 +113,7 @@ static void command_rekey(struct chat *chat, const char *argument)
     }
     struct person *person = people_find(&chat->people, name.text);
     if (person == NULL || person->epoch == 0) {
-        line_print(chat->line, LINE_NOTICE, "-- There is no conversation with %s yet: /to %s opens one", name.text,
-                   name.text);
+        line_notice(chat->line, "There is no conversation with %s yet: /to %s opens one", name.text, name.text);
         return;
     }
     open_conversation(chat, person);
@@ -119,8 +122,8 @@ static void command_rekey(struct chat *chat, const char *argument)
 static void command_fingerprint(struct chat *chat, const char *argument)
 {
     (void)argument;
-    line_print(chat->line, LINE_NOTICE, "-- The KDC at %s has the fingerprint %s",
-               chat->session.options->value[OPTION_SERVER], kc_fingerprint(chat->session.client));
+    line_notice(chat->line, "The KDC at %s has the fingerprint %s", chat->session.options->value[OPTION_SERVER],
+                kc_fingerprint(chat->session.client));
 }
 
 static void command_quit(struct chat *chat, const char *argument)
@@ -149,7 +152,7 @@ static void command_help(struct chat *chat, const char *argument)
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         char usage[40];
         (void)snprintf(usage, sizeof usage, "/%s %s", chat_commands[i].name, chat_commands[i].arguments);
-        line_print(chat->line, LINE_NOTICE, "-- %-14s %s", usage, chat_commands[i].doc);
+        line_notice(chat->line, "%-14s %s", usage, chat_commands[i].doc);
     }
     static const char *const lines[] = {
         "Any other line goes to whom you talk to; as long as that is nobody, a single NAME is /to NAME.",
@@ -182,8 +185,8 @@ static void run_command(struct chat *chat, const char *text)
         notice(chat, "There is no such command (/help; //text sends a text with a slash)");
         chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
     } else if ((command->needs_argument && *argument == '\0') || (!command->takes_argument && *argument != '\0')) {
-        line_print(chat->line, LINE_NOTICE, "-- It is /%s%s%s", command->name, *command->arguments != '\0' ? " " : "",
-                   command->arguments);
+        line_notice(chat->line, "It is /%s%s%s", command->name, *command->arguments != '\0' ? " " : "",
+                    command->arguments);
         chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
     } else {
         command->run(chat, argument);
@@ -207,7 +210,7 @@ static void send_text(struct chat *chat, const char *peer, const char *text, siz
     }
     if (error != KC_OK) {
         chat_problem(chat, peer, error, 0);
-        line_put_back(chat->line);
+        keep_line(chat);
         return;
     }
     person->talked = true;
@@ -264,6 +267,6 @@ void chat_input(void *context, const char *text, size_t len)
     } else {
         notice(chat, "To whom? Type a name first, or NAME: text (/list: who is online, /help)");
         chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
-        line_put_back(chat->line);
+        keep_line(chat);
     }
 }

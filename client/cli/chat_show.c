@@ -54,7 +54,7 @@ void chat_show_text(struct chat *chat, const char *from, const char *to, bool ow
     (void)clock_text_date(now, date);
     date[strcspn(date, " ")] = '\0';
     if (chat->day[0] != '\0' && strcmp(chat->day, date) != 0) {
-        line_print(chat->line, LINE_NOTICE, "-- %s", date);
+        line_notice(chat->line, "%s", date);
     }
     (void)snprintf(chat->day, sizeof chat->day, "%.15s", date);
     (void)snprintf(who, sizeof who, to != NULL ? "%s → %s" : "%s", from, to);
@@ -89,7 +89,7 @@ static void show_opened(struct chat *chat, const struct kc_event *event)
         return;
     }
     bool first = person->epoch == 0;
-    bool quiet = chat->settling && !person->asked && !first;
+    bool quiet = chat->settling && !person->asked && !first && !person->offline_told;
     person->talked = true;
     person->open = true;
     person->online = true;
@@ -97,13 +97,13 @@ static void show_opened(struct chat *chat, const struct kc_event *event)
     person->epoch = event->epoch;
     person->asked = false;
     if (first) {
-        line_print(chat->line, LINE_NOTICE,
-                   event->by_peer ? "-- %s opened a conversation with you: epoch %u, %s"
-                                  : "-- The conversation with %s is open: epoch %u, %s",
-                   person->name, (unsigned)event->epoch, event->suite);
-        line_print(chat->line, LINE_NOTICE, "-- %s is online. Every message is encrypted twice", person->name);
+        line_notice(chat->line,
+                    event->by_peer ? "%s opened a conversation with you: epoch %u, %s"
+                                   : "The conversation with %s is open: epoch %u, %s",
+                    person->name, (unsigned)event->epoch, event->suite);
+        line_notice(chat->line, "%s is online. Every message is encrypted twice", person->name);
     } else if (!quiet) {
-        line_print(chat->line, LINE_NOTICE, "-- New key with %s: epoch %u", person->name, (unsigned)event->epoch);
+        line_notice(chat->line, "New key with %s: epoch %u", person->name, (unsigned)event->epoch);
     }
     talk_back(chat, person);
     chat_draw_prompt(chat);
@@ -115,8 +115,7 @@ static void show_offline(struct chat *chat, struct person *person, const char *h
     person->open = false;
     if (!person->offline_told) {
         person->offline_told = true;
-        line_print(chat->line, LINE_NOTICE, "-- %s %s; what you write waits here until they are back", person->name,
-                   how);
+        line_notice(chat->line, "%s %s; what you write waits here until they are back", person->name, how);
         chat_draw_prompt(chat);
     }
 }
@@ -127,7 +126,7 @@ static void show_presence(struct chat *chat, const struct kc_event *event)
     if (person == NULL) {
         return;
     }
-    if (chat->settling) {
+    if (chat->settling && !person->offline_told) {
         person->online = event->online;
         person->open = person->open && event->online;
     } else if (!event->online) {
@@ -136,8 +135,7 @@ static void show_presence(struct chat *chat, const struct kc_event *event)
         size_t waiting = kc_undelivered(chat->session.client, person->name);
         person->online = true;
         person->offline_told = false;
-        line_print(chat->line, LINE_NOTICE, "-- %s is online%s", person->name,
-                   waiting > 0 ? "; what you wrote is sent now" : "");
+        line_notice(chat->line, "%s is online%s", person->name, waiting > 0 ? "; what you wrote is sent now" : "");
         chat_draw_prompt(chat);
     }
 }
@@ -168,7 +166,7 @@ static void show_refused(struct chat *chat, const struct kc_event *event)
         return;
     }
     if (person->wrote) {
-        line_print(chat->line, LINE_NOTICE, "-- What you wrote to %s is not sent", person->name);
+        line_notice(chat->line, "What you wrote to %s is not sent", person->name);
     }
     (void)kc_discard(chat->session.client, person->name);
     person->wrote = false;
@@ -196,15 +194,14 @@ static void show_ready(struct chat *chat, const struct kc_event *event)
             chat->settling = false;
         }
         chat->lost = false;
-        line_print(chat->line, LINE_NOTICE, "-- Connected again");
+        line_notice(chat->line, "Connected again");
         return;
     }
     (void)snprintf(chat->session.user, sizeof chat->session.user, "%s", event->name);
-    line_print(chat->line, LINE_NOTICE, "-- Logged in as %s at %s (%s, %s)", event->name,
-               chat->session.options->value[OPTION_SERVER], event->group, event->suite);
+    line_notice(chat->line, "Logged in as %s at %s (%s, %s)", event->name, chat->session.options->value[OPTION_SERVER],
+                event->group, event->suite);
     if (chat->interactive) {
-        line_print(chat->line, LINE_NOTICE,
-                   "-- Whom do you want to talk to? Type a name (/list: who is online, /help)");
+        line_notice(chat->line, "Whom do you want to talk to? Type a name (/list: who is online, /help)");
         chat->list_unasked = kc_list(chat->session.client) == KC_OK;
     }
     chat_draw_prompt(chat);
@@ -222,8 +219,8 @@ static void show_disconnected(struct chat *chat, const struct kc_event *event)
     line_resume(chat->line); /* no answer comes any more */
     if (!chat->lost) {
         chat->lost = true;
-        line_print(chat->line, LINE_NOTICE, "-- The connection is lost (%s); trying again. What you write waits here",
-                   kc_error_text(event->error));
+        line_notice(chat->line, "The connection is lost (%s); trying again. What you write waits here",
+                    kc_error_text(event->error));
     }
 }
 
@@ -258,11 +255,11 @@ static void show_list_unasked(struct chat *chat, const struct kc_event *event)
         }
     }
     if (others == 0) {
-        line_print(chat->line, LINE_NOTICE, "-- Nobody else is online");
+        line_notice(chat->line, "Nobody else is online");
     } else if (others > shown) {
-        line_print(chat->line, LINE_NOTICE, "-- Online: %s and %zu more", names, others - shown);
+        line_notice(chat->line, "Online: %s and %zu more", names, others - shown);
     } else {
-        line_print(chat->line, LINE_NOTICE, "-- Online: %s", names);
+        line_notice(chat->line, "Online: %s", names);
     }
 }
 
@@ -279,13 +276,12 @@ static void show_list(struct chat *chat, const struct kc_event *event)
         show_list_unasked(chat, event);
         return;
     }
-    chat->list_asked = false;
-    line_print(chat->line, LINE_NOTICE, "-- %zu online:", event->people_count);
+    line_notice(chat->line, "%zu online:", event->people_count);
     for (size_t i = 0; i < event->people_count; i++) {
         const struct kc_person *person = &event->people[i];
         char since[CLOCK_TEXT_ROOM];
-        line_print(chat->line, LINE_NOTICE, "--   %s since %s%s", person->name, clock_text_date(person->since, since),
-                   strcmp(person->name, chat->session.user) == 0 ? " (you)" : "");
+        line_notice(chat->line, "  %s since %s%s", person->name, clock_text_date(person->since, since),
+                    strcmp(person->name, chat->session.user) == 0 ? " (you)" : "");
     }
 }
 
@@ -297,14 +293,23 @@ static void show_who(struct chat *chat, const struct kc_event *event)
         if (person != NULL) {
             person->online = true;
         }
-        line_print(chat->line, LINE_NOTICE, "-- %s is online since %s", event->peer,
-                   clock_text_date(event->since, since));
+        line_notice(chat->line, "%s is online since %s", event->peer, clock_text_date(event->since, since));
     } else if (event->since == 0) {
-        line_print(chat->line, LINE_NOTICE, "-- %s is offline and has never logged in", event->peer);
+        line_notice(chat->line, "%s is offline and has never logged in", event->peer);
     } else {
-        line_print(chat->line, LINE_NOTICE, "-- %s is offline; last login %s", event->peer,
-                   clock_text_date(event->since, since));
+        line_notice(chat->line, "%s is offline; last login %s", event->peer, clock_text_date(event->since, since));
     }
+}
+
+/* What waits in a pipe goes on once every /to has its answer. */
+static void resume_input(struct chat *chat)
+{
+    for (size_t i = 0; i < chat->people.count; i++) {
+        if (chat->people.list[i]->asked) {
+            return;
+        }
+    }
+    line_resume(chat->line);
 }
 
 void chat_event(void *context, const struct kc_event *event)
@@ -319,18 +324,18 @@ void chat_event(void *context, const struct kc_event *event)
         break;
     case KC_EVENT_OPENED:
         show_opened(chat, event);
-        line_resume(chat->line);
+        resume_input(chat);
         break;
     case KC_EVENT_REFUSED:
         show_refused(chat, event);
-        line_resume(chat->line);
+        resume_input(chat);
         break;
     case KC_EVENT_TEXT:
         show_text(chat, event);
         break;
     case KC_EVENT_DELIVERED:
         show_delivered(chat, event);
-        line_resume(chat->line);
+        resume_input(chat);
         if (chat->leaving && kc_undelivered(chat->session.client, NULL) == 0) {
             chat_leave(chat, false);
         }

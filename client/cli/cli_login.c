@@ -3,6 +3,7 @@
 #include "crypto/secret.h"
 #include "wire/name.h"
 
+#include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -127,6 +128,14 @@ static bool get_password(struct cli_session *session)
                                  : ask_new_password(session, "Password: ", session->password);
 }
 
+/* A person takes time, and the KDC may not have waited: the library learns that before it gets the answer. False: there is
+ * nothing more to answer. */
+static bool catch_up(struct cli_session *session)
+{
+    (void)event_base_loop(session->base, EVLOOP_NONBLOCK);
+    return !session->done && !session->ending;
+}
+
 /* Hands name and password to the library. */
 static bool log_in(struct cli_session *session, bool make_account)
 {
@@ -174,16 +183,16 @@ static bool may_ask_again(int error)
     }
 }
 
-void cli_login_refused(struct cli_session *session, const struct kc_event *event)
+static void ask_after_refusal(struct cli_session *session)
 {
-    if (session->was_ready || !session->offer_account || !may_ask_again(event->error) || !ask_possible()) {
-        cli_session_fail_error(session, session->user, event->error, event->retry_after);
+    if (session->was_ready || !session->offer_account || !may_ask_again(session->refused) || !ask_possible()) {
+        cli_session_fail_error(session, session->user, session->refused, session->retry_after);
         return;
     }
-    if (event->error == REASON_LOGIN_FAILED) {
+    if (session->refused == REASON_LOGIN_FAILED) {
         tell("No such name or wrong password. ");
     } else {
-        tell("%s: %s. ", session->user, kc_error_text(event->error));
+        tell("%s: %s. ", session->user, kc_error_text(session->refused));
     }
     for (;;) {
         char question[sizeof "[t]ry again, [c]reate the account , [q]uit? " + KC_NAME_MAX];
@@ -194,20 +203,21 @@ void cli_login_refused(struct cli_session *session, const struct kc_event *event
         }
         char choice = (char)(answer[0] | 0x20);
         if (choice == 't') {
-            if (ask_name(session, session->user) && ask_new_password(session, "Password: ", session->password)) {
+            if (ask_name(session, session->user) && ask_new_password(session, "Password: ", session->password) &&
+                catch_up(session)) {
                 (void)log_in(session, false);
             }
             return;
         }
         if (choice == 'c') {
             /* What was typed before is the account's password, if it is typed the same once more. */
-            if (ask_twice(session, event->error == REASON_LOGIN_FAILED)) {
+            if (ask_twice(session, session->refused == REASON_LOGIN_FAILED) && catch_up(session)) {
                 (void)log_in(session, true);
             }
             return;
         }
         if (choice == 'q') {
-            cli_session_end(session, exit_code_of(event->error));
+            cli_session_end(session, exit_code_of(session->refused));
             return;
         }
     }
@@ -215,7 +225,7 @@ void cli_login_refused(struct cli_session *session, const struct kc_event *event
 
 /* --- First contact --- */
 
-void cli_login_identity(struct cli_session *session, const struct kc_event *event)
+static void ask_identity(struct cli_session *session)
 {
     const char *server = session->options->value[OPTION_SERVER];
     if (session->was_ready || !ask_possible()) {
@@ -223,12 +233,12 @@ void cli_login_identity(struct cli_session *session, const struct kc_event *even
         cli_session_fail(session, EXIT_CODE_IDENTITY,
                          "the KDC at %s is not known here. Its fingerprint is %s\n"
                          "If that is what its operator says, give it once: --fingerprint %s",
-                         server, event->fingerprint, event->fingerprint);
+                         server, session->offered, session->offered);
         return;
     }
     tell("First contact with the KDC at %s. Its fingerprint is\n\n    %s\n\n"
          "Compare it with what the operator of the KDC says.\n",
-         server, event->fingerprint);
+         server, session->offered);
     for (;;) {
         char answer[ANSWER_ROOM];
         if (!answered(session, ask_line("Is it the right one (yes/no)? ", answer, sizeof answer), "an answer",
@@ -236,7 +246,7 @@ void cli_login_identity(struct cli_session *session, const struct kc_event *even
             return;
         }
         if (strcasecmp(answer, "yes") == 0 || strcasecmp(answer, "y") == 0) {
-            if (kc_trust(session->client, true) != KC_OK) {
+            if (catch_up(session) && kc_trust(session->client, true) != KC_OK) {
                 tell("It can't be remembered, so this is asked again next time: %s\n", kc_detail(session->client));
             }
             return;
@@ -248,5 +258,16 @@ void cli_login_identity(struct cli_session *session, const struct kc_event *even
             return;
         }
         tell("Please answer yes or no.\n");
+    }
+}
+
+void cli_login_ask(struct cli_session *session)
+{
+    enum question question = session->question;
+    session->question = QUESTION_NONE;
+    if (question == QUESTION_IDENTITY) {
+        ask_identity(session);
+    } else {
+        ask_after_refusal(session);
     }
 }

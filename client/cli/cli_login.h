@@ -10,9 +10,8 @@
 
 /* Name and password from the options, or asked for, and handed to the library. False: the session ends. */
 bool cli_login_first(struct cli_session *session) __attribute__((warn_unused_result));
-/* KC_EVENT_IDENTITY: asks whether to trust it. */
-void cli_login_identity(struct cli_session *session, const struct kc_event *event);
-/* KC_EVENT_LOGIN_REFUSED: another try, an account, or the end. */
-void cli_login_refused(struct cli_session *session, const struct kc_event *event);
+/* The session's question: whether to trust the KDC; another try, an account, or the end. Runs the loop meanwhile, so not
+ * to be called from an event. */
+void cli_login_ask(struct cli_session *session);
 
 #endif

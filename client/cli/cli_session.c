@@ -156,10 +156,13 @@ static void on_event(void *context, struct kc_client *client, const struct kc_ev
     }
     switch (event->type) {
     case KC_EVENT_IDENTITY:
-        cli_login_identity(session, event);
+        (void)snprintf(session->offered, sizeof session->offered, "%s", event->fingerprint);
+        session->question = QUESTION_IDENTITY;
         return;
     case KC_EVENT_LOGIN_REFUSED:
-        cli_login_refused(session, event);
+        session->refused = event->error;
+        session->retry_after = event->retry_after;
+        session->question = QUESTION_LOGIN;
         return;
     case KC_EVENT_READY:
         session->was_ready = true;
@@ -259,7 +262,10 @@ enum exit_code cli_session_run(struct cli_session *session, const struct cli_ses
         session->done = true;
     }
     while (!session->done) {
-        if (event_base_loop(session->base, EVLOOP_ONCE) != 0) {
+        if (session->question != QUESTION_NONE && !session->ending) {
+            cli_login_ask(session);
+        }
+        if (!session->done && event_base_loop(session->base, EVLOOP_ONCE) != 0) {
             session->code = session->ending ? session->code : EXIT_CODE_OTHER;
             break;
         }

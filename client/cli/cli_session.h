@@ -26,6 +26,10 @@ struct cli_session_handler {
     void (*stop)(void *context);                    /* the loop has ended: before the last message is printed */
 };
 
+/* What is to be asked before it can go on. Asked between two turns of the loop, not in an event: the KDC may not wait for
+ * so long, and the library must be able to notice before the answer is given. */
+enum question { QUESTION_NONE, QUESTION_IDENTITY, QUESTION_LOGIN };
+
 struct cli_session {
     const struct options *options;
     const struct cli_session_handler *handler;
@@ -37,8 +41,12 @@ struct cli_session {
     struct event_base *base;
     struct kc_client *client;
     char user[KC_NAME_MAX + 1];
-    struct password *password; /* NULL once logged in */
-    bool was_ready;            /* has been logged in */
+    struct password *password;        /* NULL once logged in */
+    bool was_ready;                   /* has been logged in */
+    enum question question;           /* to be asked in the next turn */
+    char offered[KC_FINGERPRINT_LEN]; /* QUESTION_IDENTITY */
+    int refused;                      /* QUESTION_LOGIN: why, and after how many seconds to try again */
+    unsigned retry_after;
     bool ending;
     bool done;
     enum exit_code code;

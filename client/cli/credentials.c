@@ -95,7 +95,7 @@ static enum ask_result ask_once(int fd, const char *question, bool echo, char *a
     for (size_t i = 0; i < CAUGHT_COUNT; i++) {
         sigaction(caught_signals[i], &action, &before[i]);
     }
-    struct termios saved;
+    struct termios saved = { 0 };
     bool has_settings = tcgetattr(fd, &saved) == 0;
     struct termios asking = saved;
     if (has_settings) {

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -17,7 +18,7 @@
 
 #define DEFAULT_COLUMNS 80
 #define READ_LEN 4096
-/* A line from a pipe that is longer is cut there: far over what a text may be, so it is refused anyway. */
+/* Of a longer line from a pipe no more than this is handed over: far over what a text may be, so it is refused anyway. */
 #define PIPE_LINE_MAX 65536
 
 static const char *const bracketed_paste_on = "\033[?2004h";
@@ -36,6 +37,8 @@ struct line {
     bool paused;
     bool at_end;                /* there is nothing more to read */
     bool ended;                 /* ... and the handler knows */
+    bool skipping;              /* the rest of a line that was too long */
+    bool output_gone;           /* nobody reads any more */
     bool put_back;              /* by the handler that is running */
     bool raw;                   /* the terminal is ours, and the prompt is drawn */
     struct line_editor *editor; /* interactive only */
@@ -60,13 +63,20 @@ static size_t terminal_columns(void)
     return size.ws_col;
 }
 
-/* Writes it all at once, so that no half line is ever seen. What can't be written has no reader any more. */
-static void write_out(struct evbuffer *out)
+/* Writes it all at once, so that no half line is ever seen. Without a reader there is no use in going on. */
+static void write_out(struct line *line, struct evbuffer *out)
 {
     while (evbuffer_get_length(out) > 0) {
-        if (evbuffer_write(out, STDOUT_FILENO) < 0 && errno != EINTR) {
+        if (evbuffer_write(out, STDOUT_FILENO) >= 0 || errno == EINTR) {
+            continue;
+        }
+        if (errno != EAGAIN) {
+            line->output_gone = true;
+            event_active(line->again, 0, 0);
             break;
         }
+        struct pollfd ready = { .fd = STDOUT_FILENO, .events = POLLOUT };
+        (void)poll(&ready, 1, -1);
     }
     evbuffer_free(out);
 }
@@ -97,7 +107,7 @@ static void draw(struct line *line)
     struct evbuffer *out = evbuffer_new();
     if (out != NULL) {
         line_editor_draw(line->editor, line->prompt, terminal_columns(), line->colour, out);
-        write_out(out);
+        write_out(line, out);
     }
 }
 
@@ -107,10 +117,11 @@ void line_show(struct line *line)
         return;
     }
     line->raw = true;
+    event_add(line->input, NULL);
     struct evbuffer *out = evbuffer_new();
     if (out != NULL) {
         add_string(out, bracketed_paste_on);
-        write_out(out);
+        write_out(line, out);
     }
     draw(line);
 }
@@ -121,11 +132,12 @@ void line_hide(struct line *line)
         return;
     }
     line->raw = false;
+    event_del(line->input);
     struct evbuffer *out = evbuffer_new();
     if (out != NULL) {
         line_editor_erase(line->editor, terminal_columns(), out);
         add_string(out, bracketed_paste_off);
-        write_out(out);
+        write_out(line, out);
     }
     tcsetattr(STDIN_FILENO, TCSADRAIN, &line->saved);
 }
@@ -141,7 +153,7 @@ static void on_resized(evutil_socket_t signal_number, short what, void *context)
     }
     line_editor_erase(line->editor, terminal_columns(), out);
     line_editor_draw(line->editor, line->prompt, terminal_columns(), line->colour, out);
-    write_out(out);
+    write_out(line, out);
 }
 
 /* Ctrl-Z: the shell gets its terminal as it was, and we ours when we go on. */
@@ -213,6 +225,22 @@ static void edit(struct line *line)
     }
 }
 
+/* The first `len` bytes that were read, as a line. False: they weren't taken. */
+static bool hand_over_piece(struct line *line, size_t len)
+{
+    char *text = malloc(len + 1);
+    if (text == NULL) {
+        return false;
+    }
+    evbuffer_copyout(line->read, text, len);
+    text[len] = '\0';
+    line->put_back = false;
+    line->handler.line(line->handler.context, text, len);
+    free(text);
+    line->paused = line->paused || line->put_back;
+    return !line->put_back;
+}
+
 static void hand_over_read(struct line *line)
 {
     while (!line->paused && !line->ended) {
@@ -226,20 +254,12 @@ static void hand_over_read(struct line *line)
             end(line);
             return;
         }
-        char *text = malloc(len + 1);
-        if (text == NULL) {
+        size_t used = len + (newline.pos >= 0 ? 1 : 0);
+        if (!line->skipping && !hand_over_piece(line, len)) {
             return;
         }
-        evbuffer_copyout(line->read, text, len);
-        text[len] = '\0';
-        line->put_back = false;
-        line->handler.line(line->handler.context, text, len);
-        free(text);
-        if (line->put_back) {
-            line->paused = true;
-            return;
-        }
-        evbuffer_drain(line->read, len + (newline.pos >= 0 ? 1 : 0));
+        line->skipping = newline.pos < 0;
+        evbuffer_drain(line->read, used);
     }
 }
 
@@ -253,7 +273,7 @@ static void look_at_input(struct line *line)
     /* Paused, so much may wait and no more: the writer of the pipe waits with us. */
     if (line->at_end || line->ended || evbuffer_get_length(line->read) > PIPE_LINE_MAX) {
         event_del(line->input);
-    } else {
+    } else if (line->raw || !line->interactive) {
         event_add(line->input, NULL);
     }
 }
@@ -280,7 +300,12 @@ static void on_again(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
     (void)what;
-    look_at_input(context);
+    struct line *line = context;
+    if (line->output_gone) {
+        end(line);
+    } else {
+        look_at_input(line);
+    }
 }
 
 void line_pause(struct line *line)
@@ -325,7 +350,6 @@ struct line *line_new(struct event_base *base, const struct line_handler *handle
     line->editor = line->interactive ? line_editor_new() : NULL;
     if (line->prompt == NULL || line->read == NULL || line->input == NULL || line->again == NULL ||
         line->resized == NULL || line->stopped == NULL || (line->interactive && line->editor == NULL) ||
-        event_add(line->input, NULL) != 0 ||
         (line->interactive && (evsignal_add(line->resized, NULL) != 0 || evsignal_add(line->stopped, NULL) != 0))) {
         line_free(&line);
         return NULL;
@@ -403,7 +427,7 @@ static void print_end(struct line *line, struct evbuffer *out)
     if (line->raw) {
         line_editor_draw(line->editor, line->prompt, terminal_columns(), line->colour, out);
     }
-    write_out(out);
+    write_out(line, out);
 }
 
 void line_message(struct line *line, const char *time, const char *name, bool own, const char *text)
@@ -421,20 +445,18 @@ void line_message(struct line *line, const char *time, const char *name, bool ow
     print_end(line, out);
 }
 
-void line_print(struct line *line, enum line_style style, const char *format, ...)
+void line_notice(struct line *line, const char *format, ...)
 {
     struct evbuffer *out = print_start(line);
     if (out == NULL) {
         return;
     }
-    if (line->colour && style != LINE_PLAIN) {
-        add_string(out, style == LINE_ALARM ? "\033[1;31m" : "\033[33m");
-    }
+    add_string(out, line->colour ? "\033[33m-- " : "-- ");
     va_list arguments;
     va_start(arguments, format);
     evbuffer_add_vprintf(out, format, arguments);
     va_end(arguments);
-    add_string(out, line->colour && style != LINE_PLAIN ? "\033[0m\n" : "\n");
+    add_string(out, line->colour ? "\033[0m\n" : "\n");
     print_end(line, out);
 }
 
@@ -442,7 +464,7 @@ void line_trace(struct line *line, const char *text)
 {
     struct evbuffer *out = print_start(line);
     if (out != NULL) {
-        write_out(out);
+        write_out(line, out);
     }
     fprintf(stderr, "%s\n", text);
     draw(line);

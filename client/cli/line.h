@@ -22,13 +22,10 @@ struct line_handler {
     void (*end)(void *context, bool gone);
 };
 
-/* How a line looks; colours are used on a terminal only, and never with NO_COLOR. */
-enum line_style { LINE_PLAIN, LINE_NOTICE, LINE_ALARM };
-
 /* True when a person sits at a terminal that can do it: standard input and output both. */
 bool line_is_interactive(void);
 
-/* Starts paused. NULL when memory is out or the terminal doesn't answer. */
+/* Starts paused and hidden; nothing is read before. NULL when memory is out or the terminal doesn't answer. */
 struct line *line_new(struct event_base *base, const struct line_handler *handler) __attribute__((warn_unused_result));
 /* Removes the prompt, restores the terminal, frees, sets *line to NULL. */
 void line_free(struct line **line);
@@ -51,11 +48,12 @@ bool line_is_empty(const struct line *line);
 /* Empties what is being typed. */
 void line_clear(struct line *line);
 
-/* Prints a whole line (a newline is added), made by the caller safe for a terminal. `name` (may be empty) stands between
- * `time` and `text`, in colour on a terminal, brighter for `own`. */
+/* These print whole lines, above the prompt; what they are given is made safe for a terminal by the caller. Colours are
+ * used on a terminal only, and never with NO_COLOR.
+ * "14:03:05 bob: text"; `own` has another colour. */
 void line_message(struct line *line, const char *time, const char *name, bool own, const char *text);
-void line_print(struct line *line, enum line_style style, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
+/* "-- " and the text. */
+void line_notice(struct line *line, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* To standard error. */
 void line_trace(struct line *line, const char *text);
 

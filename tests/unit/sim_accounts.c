@@ -1,0 +1,173 @@
+#include "tests/unit/sim_accounts.h"
+
+#include "tests/unit/sim_internal.h"
+#include "wire/name.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char mark[] = "plain:";
+
+static bool gone(struct sim_accounts *a)
+{
+    sim_meanwhile(a->sim);
+    const bool failed = !a->available || a->fails_next;
+    a->fails_next = false;
+    return failed;
+}
+
+static struct store_user *by_id(struct sim_accounts *a, uint64_t id)
+{
+    return id >= 1 && id <= a->count ? &a->users[id - 1] : NULL;
+}
+
+static enum store_result find(struct accounts *accounts, const struct name *name, struct store_user *user)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    memset(user, 0, sizeof *user);
+    if (gone(a))
+        return STORE_UNAVAILABLE;
+    for (size_t i = 0; i < a->count; i++) {
+        if (name_equal(&a->users[i].name, name)) {
+            *user = a->users[i];
+            return STORE_OK;
+        }
+    }
+    return STORE_NOT_FOUND;
+}
+
+static enum store_result add(struct accounts *accounts, const struct name *name, const char *hash, uint64_t *id)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    struct store_user user;
+    const enum store_result found = find(accounts, name, &user);
+    if (found == STORE_UNAVAILABLE)
+        return STORE_UNAVAILABLE;
+    if (found == STORE_OK)
+        return STORE_EXISTS;
+    if (a->count == SIM_ACCOUNTS_MAX)
+        return STORE_BROKEN;
+    struct store_user *added = &a->users[a->count++];
+    *added = (struct store_user){ .id = a->count, .name = *name, .state = USER_ACTIVE, .created = a->now };
+    (void)snprintf(added->hash, sizeof added->hash, "%s", hash);
+    *id = added->id;
+    return STORE_OK;
+}
+
+static enum store_result rehash(struct accounts *accounts, uint64_t id, const char *from, const char *to)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    struct store_user *user = by_id(a, id);
+    if (gone(a))
+        return STORE_UNAVAILABLE;
+    if (user == NULL || strcmp(user->hash, from) != 0)
+        return STORE_NOT_FOUND;
+    (void)snprintf(user->hash, sizeof user->hash, "%s", to);
+    return STORE_OK;
+}
+
+static enum store_result logged_in(struct accounts *accounts, uint64_t id)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    struct store_user *user = by_id(a, id);
+    if (gone(a))
+        return STORE_UNAVAILABLE;
+    if (user == NULL)
+        return STORE_NOT_FOUND;
+    user->last_login = a->now;
+    return STORE_OK;
+}
+
+static enum store_result issue(struct accounts *accounts, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    if (gone(a))
+        return STORE_UNAVAILABLE;
+    if (by_id(a, user_a) == NULL || by_id(a, user_b) == NULL)
+        return STORE_NOT_FOUND;
+    const uint64_t low = user_a < user_b ? user_a : user_b;
+    const uint64_t high = user_a < user_b ? user_b : user_a;
+    epoch->conversation = low * SIM_ACCOUNTS_MAX + high;
+    epoch->epoch = ++a->epochs[low - 1][high - 1];
+    a->issued++;
+    return STORE_OK;
+}
+
+static enum store_result audit(struct accounts *accounts, const char *event, const char *user, const char *source,
+                               const char *detail)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    (void)event;
+    (void)user;
+    (void)source;
+    (void)detail;
+    if (gone(a))
+        return STORE_UNAVAILABLE;
+    a->audited++;
+    return STORE_OK;
+}
+
+static const char *error(struct accounts *accounts)
+{
+    (void)accounts;
+    return "the simulated database is away";
+}
+
+static enum password_result hash(struct accounts *accounts, const char *password, unsigned cost,
+                                 char out[PASSWORD_HASH_LEN])
+{
+    (void)accounts;
+    (void)cost;
+    if (strlen(password) + sizeof mark > PASSWORD_HASH_LEN)
+        return PASSWORD_FAILED;
+    (void)snprintf(out, PASSWORD_HASH_LEN, "%s%s", mark, password);
+    return PASSWORD_MATCH;
+}
+
+static enum password_result verify(struct accounts *accounts, const char *password, const char *stored)
+{
+    (void)accounts;
+    if (strncmp(stored, mark, sizeof mark - 1) != 0)
+        return PASSWORD_BAD_HASH;
+    return strcmp(stored + sizeof mark - 1, password) == 0 ? PASSWORD_MATCH : PASSWORD_MISMATCH;
+}
+
+static void verify_nobody(struct accounts *accounts, const char *password, unsigned cost)
+{
+    (void)accounts;
+    (void)password;
+    (void)cost;
+}
+
+static bool outdated(struct accounts *accounts, const char *stored, unsigned cost)
+{
+    (void)accounts;
+    (void)stored;
+    (void)cost;
+    return false;
+}
+
+static bool tend(struct accounts *accounts)
+{
+    return ((struct sim_accounts *)accounts)->available;
+}
+
+void sim_accounts_init(struct sim_accounts *accounts, struct sim *sim)
+{
+    *accounts = (struct sim_accounts){
+        .accounts = { .find = find,
+                      .add = add,
+                      .rehash = rehash,
+                      .logged_in = logged_in,
+                      .issue = issue,
+                      .audit = audit,
+                      .error = error,
+                      .hash = hash,
+                      .verify = verify,
+                      .verify_nobody = verify_nobody,
+                      .outdated = outdated,
+                      .tend = tend },
+        .sim = sim,
+        .available = true,
+    };
+}
