@@ -261,18 +261,23 @@ static void discard(struct reactor *reactor, struct mailbox_item *item)
     free(item);
 }
 
+void reactor_lose_connections(struct reactor *reactor)
+{
+    for (uint32_t i = 0; i < reactor->slot_count; i++) {
+        if (reactor->slots[i].connection != NULL) {
+            connection_lost(reactor->slots[i].connection, REASON_SHUTTING_DOWN);
+        }
+    }
+    free_ended(reactor);
+}
+
 void reactor_free(struct reactor **reactor)
 {
     struct reactor *r = *reactor;
     if (r == NULL) {
         return;
     }
-    for (uint32_t i = 0; i < r->slot_count; i++) {
-        if (r->slots[i].connection != NULL) {
-            connection_lost(r->slots[i].connection, REASON_SHUTTING_DOWN);
-        }
-    }
-    free_ended(r);
+    reactor_lose_connections(r);
     for (struct mailbox_item *item = r->own_oldest; item != NULL;) {
         struct mailbox_item *next = item->next;
         discard(r, item);

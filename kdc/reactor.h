@@ -76,7 +76,9 @@ struct reactor *reactor_new(struct server *server, uint32_t number, struct live_
     __attribute__((warn_unused_result));
 /* -1 when there is no thread to be had. */
 int reactor_start(struct reactor *reactor) __attribute__((warn_unused_result));
-/* Once its thread has ended (if it ever ran) and nothing posts to it any more. Sets to NULL; *reactor may be NULL. */
+/* Once its thread has ended (if it ever ran): ends every connection that is left, telling the peers' sessions. */
+void reactor_lose_connections(struct reactor *reactor);
+/* Once its thread has ended and nothing posts to it any more. Sets to NULL; *reactor may be NULL. */
 void reactor_free(struct reactor **reactor);
 /* Closes every session (shutting_down) and ends the thread when all is sent, or after that many seconds. -1 when memory is
  * out. */

@@ -77,6 +77,14 @@ static int start_threads(struct server *server)
     return 0;
 }
 
+/* Where numbering starts: at random, so that a session of before a restart hardly ever has the number of a later one, whatever
+ * the clock says; and below 2^52, which every JSON parser takes exactly. 0 without randomness. */
+static uint64_t first_session(void)
+{
+    uint64_t number = 0;
+    return rng_fill(&rng_system, (uint8_t *)&number, sizeof number) == 0 ? (number >> 12) + 1 : 0;
+}
+
 struct server *server_new(const struct config *config, struct identity *identity)
 {
     struct server *server = calloc(1, sizeof *server);
@@ -87,16 +95,15 @@ struct server *server_new(const struct config *config, struct identity *identity
     }
     server->identity = identity;
     server->started = clock_monotonic_ms();
-    /* Never the same twice, also after a restart (as long as there is less than a million logins a second), and small
-     * enough for every JSON parser. */
-    atomic_init(&server->next_session, (clock_wall_ms() / 1000) << 20);
+    atomic_init(&server->next_session, first_session());
     server->reactor_count = config->reactors != 0 ? config->reactors : server_cores();
     server->worker_count = config->workers != 0 ? config->workers : server_cores();
     server->first = live_config_new(config);
     server->live = server->first != NULL ? live_config_hold(server->first) : NULL;
     server->directory = directory_new();
     server->admission = admission_new();
-    if (server->live == NULL || server->directory == NULL || server->admission == NULL || start_threads(server) != 0) {
+    if (atomic_load_explicit(&server->next_session, memory_order_relaxed) == 0 || server->live == NULL ||
+        server->directory == NULL || server->admission == NULL || start_threads(server) != 0) {
         server_drain(server);
         server_free(&server);
     }
@@ -142,6 +149,12 @@ void server_free(struct server **server)
     struct server *s = *server;
     if (s == NULL) {
         return;
+    }
+    /* Sessions that are left over write to each other's reactors while they end. */
+    for (unsigned i = 0; s->reactors != NULL && i < s->reactor_count; i++) {
+        if (s->reactors[i] != NULL) {
+            reactor_lose_connections(s->reactors[i]);
+        }
     }
     /* Jobs and mail that were left over look at the directory and the admission: those go last. */
     for (unsigned i = 0; s->reactors != NULL && i < s->reactor_count; i++) {

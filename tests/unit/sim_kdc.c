@@ -134,28 +134,14 @@ int sim_kdc_start(struct sim *sim)
     return 0;
 }
 
-/* Sockets of a process that is gone are closed by the kernel: nobody is told anything. */
-static void hang_up_all(struct server *server)
-{
-    for (unsigned r = 0; r < SIM_REACTORS; r++) {
-        const struct reactor *reactor = server->reactors[r];
-        for (uint32_t i = 0; i < reactor->slot_count; i++) {
-            if (reactor->slots[i].connection != NULL)
-                connection_lost(reactor->slots[i].connection, REASON_NONE);
-        }
-    }
-}
-
 void sim_kdc_stop(struct sim *sim, bool orderly)
 {
     struct sim_kdc *kdc = &sim->kdc;
     if (kdc->server == NULL)
         return;
     sim_trace(sim, "the KDC %s", orderly ? "stops" : "crashes");
-    if (!orderly) {
-        hang_up_all(kdc->server);
+    if (!orderly)
         kdc->server->running = 0;
-    }
     server_drain(kdc->server);
     server_free(&kdc->server);
     sim_trace(sim, "the KDC is down");
