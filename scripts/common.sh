@@ -34,6 +34,20 @@ conf_get() {
         END { print value }' "$conf"
 }
 
+# Where this machine reaches the KDC, as --server takes it.
+kdc_server() {
+    local address port
+    address=$(conf_get listen address)
+    port=$(conf_get listen port)
+    # A KDC that listens on all addresses is reached at this machine's own.
+    case ${address:=127.0.0.1} in
+    0.0.0.0) address=127.0.0.1 ;;
+    ::) address='[::1]' ;;
+    *:*) address="[$address]" ;;
+    esac
+    printf '%s:%s\n' "$address" "${port:-19268}"
+}
+
 # running PID_FILE PROGRAM ARGUMENT: prints the pid when the file names a live process of that PROGRAM that was
 # started with that ARGUMENT; fails otherwise, so that a pid that somebody else got since is never touched.
 running() {

@@ -9,4 +9,5 @@ build_programs
 "$root/scripts/up.sh"
 fingerprint=$("$bin/kdc-admin" --config "$conf" identity show --fingerprint) ||
     die "The KDC's fingerprint could not be read."
-exec "$bin/kdc-chat" --server "$(conf_get listen address):$(conf_get listen port)" --fingerprint "$fingerprint" "$@"
+# However the conversation ended, kdc-chat has said so: nothing is wrong with making it.
+"$bin/kdc-chat" --server "$(kdc_server)" --fingerprint "$fingerprint" "$@" || true

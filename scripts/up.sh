@@ -89,10 +89,17 @@ start_mariadb() {
         echo "Making a private MariaDB in var/db."
         rm -rf "$var/db.new"
         # --force: a machine that can't resolve its own name will do, since this server has no TCP port.
-        mariadb-install-db --defaults-file="$root/scripts/mariadb.cnf" --datadir="$var/db.new" "${as_root[@]}" \
-            --auth-root-authentication-method=socket --auth-root-socket-user="$(id -un)" --skip-test-db --force \
-            >"$var/log/mariadb-install.log" 2>&1 9>&- ||
+        # It takes no paths with a space in them: it gets a way to the checkout that has none.
+        local way
+        way=$(mktemp -d /tmp/kdc-chat.XXXXXXXX)
+        ln -s "$root" "$way/checkout"
+        mariadb-install-db --defaults-file="$way/checkout/scripts/mariadb.cnf" \
+            --datadir="$way/checkout/var/db.new" "${as_root[@]}" --auth-root-authentication-method=socket \
+            --auth-root-socket-user="$(id -un)" --skip-test-db --force >"$var/log/mariadb-install.log" 2>&1 9>&- || {
+            rm -r "$way"
             die "MariaDB's data folder could not be made: see $var/log/mariadb-install.log"
+        }
+        rm -r "$way"
         rm -rf "$var/db"
         mv "$var/db.new" "$var/db"
     fi
@@ -120,9 +127,10 @@ start_kdcd() {
     rm -f "$kdcd_pid_file"
     address=$(conf_get listen address)
     port=$(conf_get listen port)
+    : "${address:=127.0.0.1}" "${port:=19268}"
     if (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; then
         die "Port $port of $address is taken by another program (ss -ltnp says which): the KDC can't listen there." \
-            "End that program, or choose another port in $conf."
+            "End that program, or choose another port in $conf (for a new checkout: KDC_PORT=… make run)."
     fi
     if [[ -f $kdcd_log ]] && (($(stat -c %s "$kdcd_log") > 10000000)); then
         mv "$kdcd_log" "$kdcd_log.1"

@@ -19,9 +19,10 @@
 
 #define FAILURE_MAX 1024
 
-_Static_assert(FAILURE_MAX >= CONTROL_ERROR_MAX && FAILURE_MAX >= LISTENER_ERROR_MAX &&
-                   FAILURE_MAX >= IDENTITY_FILE_ERROR_MAX,
-               "whatever fails writes its sentence there");
+/* Whatever fails writes its sentence there. */
+_Static_assert(FAILURE_MAX >= CONTROL_ERROR_MAX, "room for the control socket's");
+_Static_assert(FAILURE_MAX >= LISTENER_ERROR_MAX, "room for the listener's");
+_Static_assert(FAILURE_MAX >= IDENTITY_FILE_ERROR_MAX, "room for the identity file's");
 
 const char *argp_program_version = "kdcd " KDC_CHAT_VERSION;
 

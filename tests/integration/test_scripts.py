@@ -114,10 +114,10 @@ def test_a_taken_port_is_named(checkout):
     assert f"Port {checkout.port} of 127.0.0.1 is taken" in said
 
 
-def test_a_deep_checkout_works(folder):
-    deep = folder / ("d" * 100)
-    deep.mkdir()
-    checkout = Checkout(deep)
+@pytest.mark.parametrize("name", ["d" * 100, "with a space"])
+def test_a_checkouts_path_may_be_deep_and_odd(folder, name):
+    (folder / name).mkdir()
+    checkout = Checkout(folder / name)
     try:
         checkout.script("up.sh")
         assert checkout.listens()
