@@ -65,6 +65,8 @@ struct config {
     /* [log] */
     enum config_log_format log_format;
     unsigned log_level; /* enum log_level */
+    unsigned
+        log_refusals; /* lines a second of each reactor about connections that come to nothing; of a session a fifth */
 };
 
 /* Defaults, then `path`. 0; -1 with `error` a sentence that names file, line and key. Relative paths inside are taken

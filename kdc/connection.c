@@ -18,13 +18,13 @@
 #define LINGER_MS 1000       /* for the peer to close, so that our last word isn't cut off by a reset */
 #define SLOW_READER_MS 10000 /* that a client may hold up those who write to it */
 #define SILENCE_PINGS 3      /* docs/protocol.md section 6.3 */
-#define LINES_A_SECOND 50    /* of a reactor, about connections that come to nothing */
 
 void connection_log(const struct connection *c, enum log_level level, const char *event, enum reason reason)
 {
     uint64_t left_out = 0;
     if (!log_wants(level) ||
-        (level != LOG_DEBUG && !log_quota_take(&c->reactor->quota, c->reactor->now, LINES_A_SECOND, &left_out))) {
+        (level != LOG_DEBUG &&
+         !log_quota_take(&c->reactor->quota, c->reactor->now, c->reactor->live->config.log_refusals, &left_out))) {
         return;
     }
     struct log_field fields[5] = { LOG_TEXT("source", c->source), LOG_NUMBER("reactor", c->reactor->number) };

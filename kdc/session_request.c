@@ -2,8 +2,6 @@
 
 #include "wire/reason.h"
 
-#define LINES_A_SECOND 10 /* of a session */
-
 static struct request *find(const struct session *s, uint32_t number)
 {
     for (size_t i = 0; i < s->request_count; i++) {
@@ -46,7 +44,8 @@ void session_request_end(struct session *s, uint32_t number)
 static void log_refused(struct session *s, uint32_t number, enum reason reason)
 {
     uint64_t left_out = 0;
-    if (!log_quota_take(&s->quota, s->host->now(s->host->context), LINES_A_SECOND, &left_out)) {
+    const unsigned a_second = s->host->config->log_refusals / 5;
+    if (!log_quota_take(&s->quota, s->host->now(s->host->context), a_second, &left_out)) {
         return;
     }
     const struct log_field fields[] = {

@@ -123,5 +123,9 @@ const struct setting settings[] = {
       .required = true, .reloadable = true, .doc = "lines, for people; json, one object a line." },
     { "log", "level", SETTING_LOG_LEVEL, AT(log_level), .choices = log_level_words, .initial = "info", .required = true,
       .reloadable = true, .doc = "debug, info, warn or error: what is less than that isn't logged." },
+    { "log", "refusals", AT(log_refusals), RANGE(5, 1000000), .initial = "50", .reloadable = true,
+      .doc =
+          "Lines a second of each reactor about connections that come to nothing; a fifth of that of each session about "
+          "refused requests." },
 };
 const size_t settings_count = sizeof settings / sizeof settings[0];

@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -20,6 +21,10 @@ from support.chat import Person
 from support.kdcd import Database, Kdcd
 from support.mariadb import MariaDb, make_template
 from support.programs import SANITIZER
+
+
+# Where the tests were started in the background, interrupts are ignored; the programs under test would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config, items):

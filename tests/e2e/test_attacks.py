@@ -26,7 +26,7 @@ def kdc(mariadb, new_folder):
     database = Database(mariadb, new_folder())
     daemon = Kdcd(database, new_folder(), limits={
         "handshake_deadline": DEADLINE * SLOWER, "login_deadline": 6 * SLOWER, "connections_per_source": 2000,
-        "conversations": 3}, threads={"reactors": 2, "workers": 2})
+        "conversations": 3}, log={"refusals": 100000}, threads={"reactors": 2, "workers": 2})
     daemon.start()
     daemon.known_fingerprint = daemon.fingerprint
     for name in ("mallory", "carol", "dave", "erin", "frank", "locked", "disabled"):

@@ -146,6 +146,7 @@ struct world *world_new(void)
     w->config.conversation_suite = SUITE_3DES_CBC_HMAC_SHA512;
     w->config.bcrypt_cost = 12;
     w->config.login_tries = 3;
+    w->config.log_refusals = 50;
     w->config.rekey_messages = 1000;
     w->config.rekey_seconds = 3600;
     w->config.ping_seconds = 30;

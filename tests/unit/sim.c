@@ -207,6 +207,7 @@ static void configure(struct sim *sim)
         .bcrypt_cost = 10,
         .registration = REGISTRATION_OPEN,
         .login_tries = 3,
+        .log_refusals = 50,
         .rekey_seconds = sim_below(&sim->dice, 4) == 0 ? 20 : 3600,
         .handshake_deadline = 10,
         .login_deadline = 60,

@@ -68,6 +68,7 @@ static void defaults_come_from_an_empty_file(void **state)
     assert_int_equal(config.login_tries, 3);
     assert_int_equal(config.log_format, LOG_FORMAT_LINES);
     assert_int_equal(config.log_level, 1);
+    assert_int_equal(config.log_refusals, 50);
 }
 
 static void values_are_taken_as_people_write_them(void **state)
