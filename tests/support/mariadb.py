@@ -66,6 +66,10 @@ class MariaDb:
     def pause(self):
         """It stays connected, and answers nothing."""
         self.process.send_signal(signal.SIGSTOP)
+        # Each of its threads stops when it comes to it; until then it may answer.
+        tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
+        wait_until("MariaDB stops", lambda: all(
+            (task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir()))
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)
