@@ -13,7 +13,9 @@ void chat_draw_prompt(struct chat *chat)
 {
     char prompt[2 * KC_NAME_MAX + 32];
     const struct person *person = people_find(&chat->people, chat->current);
-    if (chat->current[0] == '\0') {
+    if (chat->leaving) {
+        (void)snprintf(prompt, sizeof prompt, "%s (leaving)> ", chat->session.user);
+    } else if (chat->current[0] == '\0') {
         (void)snprintf(prompt, sizeof prompt, "%s> ", chat->session.user);
     } else {
         (void)snprintf(prompt, sizeof prompt, "%s → %s%s> ", chat->session.user, chat->current,
@@ -28,6 +30,13 @@ void chat_set_current(struct chat *chat, const char *name)
     chat_draw_prompt(chat);
 }
 
+void chat_keep_error(struct chat *chat, enum exit_code code)
+{
+    if (chat->first_error == EXIT_CODE_OK) {
+        chat->first_error = code;
+    }
+}
+
 void chat_problem(struct chat *chat, const char *subject, int error, unsigned retry_after)
 {
     char later[40] = "";
@@ -35,10 +44,8 @@ void chat_problem(struct chat *chat, const char *subject, int error, unsigned re
         (void)snprintf(later, sizeof later, "; try again in %u s", retry_after);
     }
     line_notice(chat->line, "%s%s%s%s", subject != NULL ? subject : "", subject != NULL ? ": " : "",
-                kc_error_text(error), later);
-    if (chat->first_error == EXIT_CODE_OK) {
-        chat->first_error = exit_code_of(error);
-    }
+                error == KC_NOT_READY ? CHAT_NOT_CONNECTED : kc_error_text(error), later);
+    chat_keep_error(chat, exit_code_of(error));
 }
 
 /* --- Leaving --- */
@@ -64,6 +71,14 @@ static bool tell_undelivered(struct chat *chat, const char *what_next)
     return offline;
 }
 
+static void stay(struct chat *chat)
+{
+    chat->leaving = false;
+    chat->quit_warned = true;
+    (void)tell_undelivered(chat, ": /quit again to leave");
+    chat_draw_prompt(chat);
+}
+
 static void on_leave_timer(evutil_socket_t fd, short what, void *context)
 {
     (void)fd;
@@ -72,27 +87,55 @@ static void on_leave_timer(evutil_socket_t fd, short what, void *context)
     if (!chat->leaving) {
         return;
     }
-    chat->leaving = false;
     if (chat->interactive) {
-        chat->quit_warned = true;
-        (void)tell_undelivered(chat, ": /quit again to leave");
+        stay(chat);
         return;
     }
+    chat->leaving = false;
     bool offline = tell_undelivered(chat, "");
     cli_session_fail(&chat->session, offline ? EXIT_CODE_PEER_OFFLINE : EXIT_CODE_TIMEOUT,
                      "not everything was delivered within %d s", LEAVE_SECONDS_PIPE);
 }
 
+/* Whether anything that waits may be delivered in the next moment. */
+static bool delivery_goes_on(const struct chat *chat)
+{
+    bool goes_on = false;
+    for (size_t i = 0; !chat->lost && i < chat->people.count; i++) {
+        const struct person *person = chat->people.list[i];
+        goes_on = goes_on || (!person->offline_told && kc_undelivered(chat->session.client, person->name) > 0);
+    }
+    return goes_on;
+}
+
 void chat_leave(struct chat *chat, bool gone)
 {
-    bool must_leave = gone && chat->interactive;
-    if (kc_undelivered(chat->session.client, NULL) == 0 || chat->quit_warned || must_leave) {
+    size_t waiting = kc_undelivered(chat->session.client, NULL);
+    bool must_leave = chat->interactive && (gone || chat->leaving || chat->quit_warned);
+    if (waiting == 0 || must_leave) {
         cli_session_end(&chat->session, code_of_leaving(chat));
         return;
     }
-    if (!chat->leaving) {
-        const struct timeval wait = { .tv_sec = chat->interactive ? LEAVE_SECONDS : LEAVE_SECONDS_PIPE };
-        chat->leaving = evtimer_add(chat->leave_timer, &wait) == 0;
+    if (chat->leaving) {
+        return;
+    }
+    if (chat->interactive && !delivery_goes_on(chat)) {
+        stay(chat);
+        return;
+    }
+    const struct timeval wait = { .tv_sec = chat->interactive ? LEAVE_SECONDS : LEAVE_SECONDS_PIPE };
+    chat->leaving = evtimer_add(chat->leave_timer, &wait) == 0;
+    if (chat->interactive) {
+        line_notice(chat->line, "Delivering %zu %s before leaving; /quit again leaves at once", waiting,
+                    waiting == 1 ? "text" : "texts");
+        chat_draw_prompt(chat);
+    }
+}
+
+void chat_leave_if_delivered(struct chat *chat)
+{
+    if (chat->leaving && kc_undelivered(chat->session.client, NULL) == 0) {
+        chat_leave(chat, false);
     }
 }
 

@@ -1,6 +1,7 @@
 /* What a typed line means. */
 #include "client/cli/chat.h"
 #include "client/cli/clock_text.h"
+#include "client/cli/printable.h"
 #include "wire/name.h"
 
 #include <stdio.h>
@@ -16,14 +17,6 @@ struct chat_command {
     /* `argument` is "" when there is none. */
     void (*run)(struct chat *chat, const char *argument);
 };
-
-/* A line that came to nothing stays to be edited; in a pipe nobody could. */
-static void keep_line(struct chat *chat)
-{
-    if (chat->interactive) {
-        line_put_back(chat->line);
-    }
-}
 
 static void notice(struct chat *chat, const char *text)
 {
@@ -42,17 +35,23 @@ static bool parse_name(struct chat *chat, const char *typed, struct name *name)
 
 /* --- Commands --- */
 
-/* Asks for a new epoch. In a pipe, what comes next waits for the answer. */
+/* In a pipe, what comes next waits for the answer. */
+static void await_answer(struct chat *chat)
+{
+    if (!chat->interactive) {
+        line_pause(chat->line);
+    }
+}
+
+/* Asks for a new epoch. */
 static void open_conversation(struct chat *chat, struct person *person)
 {
     int error = kc_open(chat->session.client, person->name);
     if (error == KC_OK) {
         person->asked = true;
-        if (!chat->interactive) {
-            line_pause(chat->line);
-        }
+        await_answer(chat);
     } else if (error == KC_NOT_READY) {
-        line_notice(chat->line, "Not connected at the moment; what you write to %s waits here", person->name);
+        line_notice(chat->line, CHAT_NOT_CONNECTED ". What you write to %s waits here", person->name);
     } else {
         chat_problem(chat, person->name, error, 0);
     }
@@ -87,18 +86,26 @@ static void command_list(struct chat *chat, const char *argument)
     int error = kc_list(chat->session.client);
     if (error != KC_OK) {
         chat_problem(chat, NULL, error, 0);
+        return;
     }
+    chat->list_asked = true;
+    await_answer(chat);
 }
 
 static void command_who(struct chat *chat, const char *argument)
 {
     struct name name;
-    if (parse_name(chat, argument, &name)) {
-        int error = kc_who(chat->session.client, name.text);
-        if (error != KC_OK) {
-            chat_problem(chat, name.text, error, 0);
-        }
+    if (!parse_name(chat, argument, &name)) {
+        return;
     }
+    struct person *person = people_get(&chat->people, name.text);
+    int error = person != NULL ? kc_who(chat->session.client, name.text) : KC_NO_MEMORY;
+    if (error != KC_OK) {
+        chat_problem(chat, error == KC_NOT_READY ? NULL : name.text, error, 0);
+        return;
+    }
+    person->who_asked = true;
+    await_answer(chat);
 }
 
 static void command_rekey(struct chat *chat, const char *argument)
@@ -138,8 +145,7 @@ static const struct chat_command chat_commands[] = {
     { "to", "NAME", true, true, "talk to NAME from now on; opens a conversation if there is none", command_to },
     { "list", "", false, false, "who is online", command_list },
     { "who", "NAME", true, true, "whether NAME is online, and since when", command_who },
-    { "rekey", "[NAME]", false, true, "a new key for the conversation with NAME, or with whom you talk to",
-      command_rekey },
+    { "rekey", "[NAME]", false, true, "a new key with NAME, or with whom you talk to", command_rekey },
     { "fingerprint", "", false, false, "the fingerprint of the KDC", command_fingerprint },
     { "help", "", false, false, "this", command_help },
     { "quit", "", false, false, "leave, once all is delivered; Ctrl-D too", command_quit },
@@ -155,10 +161,11 @@ static void command_help(struct chat *chat, const char *argument)
         line_notice(chat->line, "%-14s %s", usage, chat_commands[i].doc);
     }
     static const char *const lines[] = {
-        "Any other line goes to whom you talk to; as long as that is nobody, a single NAME is /to NAME.",
-        "NAME: text     writes to NAME directly, if you have talked with NAME or have seen NAME online, or talk",
-        "               to nobody; else the whole line goes to whom you talk to.",
-        "//text         sends a text that begins with a slash.",
+        "NAME: text     writes to NAME directly",
+        "text           goes to whom you talk to; to nobody yet: a NAME is /to NAME",
+        " text           with a blank in front: the same, but as it is, whatever it",
+        "               looks like",
+        "//text         a text that begins with a slash",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
         notice(chat, lines[i]);
@@ -182,12 +189,15 @@ static void run_command(struct chat *chat, const char *text)
         command = strlen(name) == word && strncmp(name, text, word) == 0 ? &chat_commands[i] : NULL;
     }
     if (command == NULL) {
-        notice(chat, "There is no such command (/help; //text sends a text with a slash)");
-        chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
+        char *name = printable(text, word, false);
+        line_notice(chat->line, "There is no command /%s (/help; //text sends a text with a slash)",
+                    name != NULL ? name : "");
+        free(name);
+        chat_keep_error(chat, EXIT_CODE_REFUSED);
     } else if ((command->needs_argument && *argument == '\0') || (!command->takes_argument && *argument != '\0')) {
         line_notice(chat->line, "It is /%s%s%s", command->name, *command->arguments != '\0' ? " " : "",
                     command->arguments);
-        chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
+        chat_keep_error(chat, EXIT_CODE_REFUSED);
     } else {
         command->run(chat, argument);
     }
@@ -210,63 +220,75 @@ static void send_text(struct chat *chat, const char *peer, const char *text, siz
     }
     if (error != KC_OK) {
         chat_problem(chat, peer, error, 0);
-        keep_line(chat);
         return;
     }
-    person->talked = true;
+    person->written = true;
     person->wrote = true;
-    if (chat->interactive) {
-        bool current = strcmp(peer, chat->current) == 0;
-        chat_show_text(chat, chat->session.user, current ? NULL : person->name, true, text, len);
-    }
+    chat_show_own(chat, person, text, len);
 }
 
 /* "NAME: text" to be sent directly: the length of "NAME: ", or 0 when the line is nothing of that kind. */
-static size_t parse_direct(const struct chat *chat, const char *text, size_t len, struct name *name)
+static size_t parse_direct(const char *text, size_t len, struct name *name)
 {
     const char *colon = memchr(text, ':', len);
     if (colon == NULL || (size_t)(colon - text) + 2 >= len || colon[1] != ' ' ||
         name_parse((struct bytes){ (const uint8_t *)text, (size_t)(colon - text) }, name) != 0) {
         return 0;
     }
-    const struct person *person = people_find(&chat->people, name->text);
-    bool known = person != NULL && (person->talked || person->online);
-    return known || chat->current[0] == '\0' ? (size_t)(colon - text) + 2 : 0;
+    return (size_t)(colon - text) + 2;
+}
+
+static void take_command(struct chat *chat, const char *text, size_t len)
+{
+    char *command = strndup(text, len);
+    if (command != NULL && strpbrk(command, "\r\n") != NULL) {
+        notice(chat, "A command is one line: this wasn't done");
+    } else if (command != NULL) {
+        run_command(chat, command);
+    }
+    free(command);
+}
+
+static void take_text(struct chat *chat, const char *text, size_t len)
+{
+    struct name name;
+    size_t direct = parse_direct(text, len, &name);
+    /* A blank in front: as it is. The first of two slashes goes as well. */
+    size_t mark = text[0] == '/' || text[0] == ' ' ? 1 : 0;
+    size_t word = len;
+    while (word > 0 && text[word - 1] == ' ') {
+        word--;
+    }
+    if (direct > 0) {
+        send_text(chat, name.text, text + direct, len - direct);
+    } else if (chat->current[0] != '\0') {
+        send_text(chat, chat->current, text + mark, len - mark);
+    } else if (name_parse((struct bytes){ (const uint8_t *)text, word }, &name) == 0) {
+        command_to(chat, name.text);
+    } else {
+        notice(chat, "To whom? Type a name first, or NAME: text (/list: who is online, /help)");
+        chat_keep_error(chat, EXIT_CODE_REFUSED);
+    }
 }
 
 void chat_input(void *context, const char *text, size_t len)
 {
     struct chat *chat = context;
-    struct name name;
     while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r')) {
         len--;
     }
-    bool is_command = len > 0 && text[0] == '/' && !(len > 1 && text[1] == '/');
     if (strspn(text, " \t\r\n") >= len && strlen(text) >= len) {
         return;
     }
-    if (is_command) {
-        char *command = strndup(text + 1, len - 1);
-        if (command != NULL && strpbrk(command, "\r\n") != NULL) {
-            notice(chat, "A command is one line: this wasn't done");
-        } else if (command != NULL) {
-            run_command(chat, command);
+    bool is_command = text[0] == '/' && !(len > 1 && text[1] == '/');
+    if (chat->leaving && !(is_command && len == strlen("/quit") && strncmp(text, "/quit", len) == 0)) {
+        if (chat->interactive) {
+            notice(chat, "It is leaving: this was not sent");
         }
-        free(command);
-        return;
-    }
-    chat->quit_warned = false;
-    size_t direct = parse_direct(chat, text, len, &name);
-    size_t slash = text[0] == '/' ? 1 : 0;
-    if (direct > 0) {
-        send_text(chat, name.text, text + direct, len - direct);
-    } else if (chat->current[0] != '\0') {
-        send_text(chat, chat->current, text + slash, len - slash);
-    } else if (name_parse((struct bytes){ (const uint8_t *)text, len }, &name) == 0) {
-        command_to(chat, name.text);
+    } else if (is_command) {
+        take_command(chat, text + 1, len - 1);
     } else {
-        notice(chat, "To whom? Type a name first, or NAME: text (/list: who is online, /help)");
-        chat->first_error = chat->first_error == EXIT_CODE_OK ? EXIT_CODE_REFUSED : chat->first_error;
-        keep_line(chat);
+        chat->quit_warned = false;
+        take_text(chat, text, len);
     }
 }

@@ -14,40 +14,12 @@
 
 /* --- Texts --- */
 
-/* Each further line of a text begins so: what stands in a text can't look like a line of somebody else. */
-static const char *const further_line = "\n         | ";
-
-static char *indented(const char *text)
-{
-    size_t newlines = 0;
-    for (const char *at = text; *at != '\0'; at++) {
-        newlines += *at == '\n';
-    }
-    char *out = malloc(strlen(text) + newlines * strlen(further_line) + 1);
-    if (out == NULL) {
-        return NULL;
-    }
-    char *end = out;
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '\n') {
-            end = stpcpy(end, further_line);
-        } else {
-            *end++ = *at;
-        }
-    }
-    *end = '\0';
-    return out;
-}
-
-void chat_show_text(struct chat *chat, const char *from, const char *to, bool own, const char *text, size_t len)
+static void show_message(struct chat *chat, const char *who, bool own, const char *text, size_t len)
 {
     char clock[CLOCK_TEXT_ROOM];
     char date[CLOCK_TEXT_ROOM];
-    char who[2 * KC_NAME_MAX + 8];
     char *safe = printable(text, len, true);
-    char *shown = safe != NULL ? indented(safe) : NULL;
-    free(safe);
-    if (shown == NULL) {
+    if (safe == NULL) {
         return;
     }
     uint64_t now = clock_now();
@@ -57,29 +29,81 @@ void chat_show_text(struct chat *chat, const char *from, const char *to, bool ow
         line_notice(chat->line, "%s", date);
     }
     (void)snprintf(chat->day, sizeof chat->day, "%.15s", date);
-    (void)snprintf(who, sizeof who, to != NULL ? "%s → %s" : "%s", from, to);
-    line_message(chat->line, clock_text_time(now, clock), who, own, shown);
-    free(shown);
+    line_message(chat->line, clock_text_time(now, clock), who, own, safe);
+    free(safe);
+}
+
+void chat_show_own(struct chat *chat, const struct person *to, const char *text, size_t len)
+{
+    char who[2 * KC_NAME_MAX + 24];
+    bool current = strcmp(to->name, chat->current) == 0;
+    bool waits = chat->lost || to->offline_told;
+    if (!line_echoes(chat->line) && !(chat->interactive && waits)) {
+        return;
+    }
+    (void)snprintf(who, sizeof who, "%s%s%s%s", chat->session.user, current ? "" : " → ", current ? "" : to->name,
+                   waits ? " (waits)" : "");
+    show_message(chat, who, true, text, len);
+}
+
+/* Whom one talks to is chosen by oneself, never by who comes; so it takes a word how to answer. Empty: it is known. */
+static void how_to_answer(struct chat *chat, struct person *person, char *hint, size_t room)
+{
+    *hint = '\0';
+    if (!chat->interactive || person->hinted || strcmp(chat->current, person->name) == 0) {
+        return;
+    }
+    person->hinted = true;
+    (void)snprintf(hint, room, chat->current[0] == '\0' ? "type %s, or /to %s, to answer" : "/to %s to answer",
+                   person->name, person->name);
 }
 
 static void show_text(struct chat *chat, const struct kc_event *event)
 {
     struct person *person = people_get(&chat->people, event->peer);
     if (person != NULL) {
-        person->talked = true;
         person->online = true;
     }
-    chat_show_text(chat, event->peer, NULL, false, event->text, event->text_len);
+    show_message(chat, event->peer, false, event->text, event->text_len);
+    char hint[2 * KC_NAME_MAX + 40] = "";
+    if (person != NULL && chat->current[0] == '\0') {
+        how_to_answer(chat, person, hint, sizeof hint);
+    }
+    if (*hint != '\0') {
+        line_notice(chat->line, "%c%s", hint[0] & ~0x20, hint + 1);
+    }
 }
 
 /* --- Conversations and presence --- */
 
-/* The first who writes to somebody who talks to nobody is whom they talk to; but never under one's fingers. */
-static void talk_back(struct chat *chat, const struct person *person)
+/* Whether one wants to know that this person comes and goes. Who was said to be offline is said to be back. */
+static bool matters(const struct chat *chat, const struct person *person)
 {
-    if (chat->interactive && chat->current[0] == '\0' && line_is_empty(chat->line)) {
-        chat_set_current(chat, person->name);
+    return person->written || person->offline_told || strcmp(chat->current, person->name) == 0;
+}
+
+static void show_online(struct chat *chat, struct person *person)
+{
+    size_t waiting = kc_undelivered(chat->session.client, person->name);
+    person->offline_told = false;
+    line_notice(chat->line, "%s is online%s", person->name, waiting > 0 ? "; what you wrote is sent now" : "");
+    chat_draw_prompt(chat);
+}
+
+static void show_first_epoch(struct chat *chat, struct person *person, const struct kc_event *event, bool asked)
+{
+    if (!event->by_peer) {
+        line_notice(chat->line, "The conversation with %s is open: epoch %u, %s", person->name, (unsigned)event->epoch,
+                    event->suite);
+        if (asked) {
+            line_notice(chat->line, "%s is online. Every message is encrypted twice", person->name);
+        }
+        return;
     }
+    char hint[2 * KC_NAME_MAX + 40];
+    how_to_answer(chat, person, hint, sizeof hint);
+    line_notice(chat->line, "%s opened a conversation with you: epoch %u, %s%s%s", person->name, (unsigned)event->epoch,
+                event->suite, *hint != '\0' ? "; " : "", hint);
 }
 
 static void show_opened(struct chat *chat, const struct kc_event *event)
@@ -88,24 +112,22 @@ static void show_opened(struct chat *chat, const struct kc_event *event)
     if (person == NULL) {
         return;
     }
+    bool asked = person->asked;
     bool first = person->epoch == 0;
-    bool quiet = chat->settling && !person->asked && !first && !person->offline_told;
-    person->talked = true;
+    bool goes_on = person->open && !chat->settling;
+    bool back = person->offline_told;
     person->open = true;
     person->online = true;
     person->offline_told = false;
     person->epoch = event->epoch;
     person->asked = false;
     if (first) {
-        line_notice(chat->line,
-                    event->by_peer ? "%s opened a conversation with you: epoch %u, %s"
-                                   : "The conversation with %s is open: epoch %u, %s",
-                    person->name, (unsigned)event->epoch, event->suite);
-        line_notice(chat->line, "%s is online. Every message is encrypted twice", person->name);
-    } else if (!quiet) {
+        show_first_epoch(chat, person, event, asked);
+    } else if (asked || (goes_on && matters(chat, person))) {
         line_notice(chat->line, "New key with %s: epoch %u", person->name, (unsigned)event->epoch);
+    } else if (back) { /* that there is a new key with who comes back goes without saying */
+        show_online(chat, person);
     }
-    talk_back(chat, person);
     chat_draw_prompt(chat);
 }
 
@@ -126,18 +148,32 @@ static void show_presence(struct chat *chat, const struct kc_event *event)
     if (person == NULL) {
         return;
     }
-    if (chat->settling && !person->offline_told) {
-        person->online = event->online;
-        person->open = person->open && event->online;
-    } else if (!event->online) {
+    bool known = person->online && !person->offline_told;
+    bool told = (!chat->settling || person->offline_told) && matters(chat, person);
+    person->online = event->online;
+    person->open = person->open && event->online;
+    if (told && !event->online) {
         show_offline(chat, person, "left");
-    } else if (!person->online || person->offline_told) {
-        size_t waiting = kc_undelivered(chat->session.client, person->name);
-        person->online = true;
-        person->offline_told = false;
-        line_notice(chat->line, "%s is online%s", person->name, waiting > 0 ? "; what you wrote is sent now" : "");
-        chat_draw_prompt(chat);
+    } else if (told && !known) {
+        show_online(chat, person);
     }
+}
+
+/* What was written to a name that is nobody's. It may have been meant as a text to somebody else. */
+static void show_nothing_sent(struct chat *chat, const struct person *person)
+{
+    bool direct = chat->interactive && chat->current[0] != '\0' && strcmp(chat->current, person->name) != 0;
+    line_notice(chat->line, "There is no user %s: nothing was sent%s%s%s", person->name,
+                direct ? ". To say it to " : "", direct ? chat->current : "",
+                direct ? " as it is, begin the line with a space" : "");
+    chat_keep_error(chat, exit_code_of(REASON_NO_SUCH_USER));
+}
+
+/* What was written to that person will never go. */
+static bool is_for_good(int error)
+{
+    return error == REASON_NO_SUCH_USER || error == REASON_PEER_IS_SELF || error == REASON_PEER_LOCKED ||
+           error == KC_BAD_NAME;
 }
 
 static void show_refused(struct chat *chat, const struct kc_event *event)
@@ -146,6 +182,10 @@ static void show_refused(struct chat *chat, const struct kc_event *event)
     bool asked = person != NULL && person->asked;
     if (person != NULL) {
         person->asked = false;
+        person->who_asked = false;
+    } else if (event->peer == NULL) {
+        chat->list_asked = false;
+        chat->list_unasked = false;
     }
     if (event->error == REASON_PEER_OFFLINE && person != NULL) {
         if (asked) { /* who asks gets an answer, each time */
@@ -159,18 +199,20 @@ static void show_refused(struct chat *chat, const struct kc_event *event)
         }
         return;
     }
-    chat_problem(chat, event->peer, event->error, event->retry_after);
-    bool for_good = event->error == REASON_NO_SUCH_USER || event->error == REASON_PEER_IS_SELF ||
-                    event->error == REASON_PEER_LOCKED || event->error == KC_BAD_NAME;
-    if (person == NULL || !for_good) {
-        return;
+    if (event->error == REASON_NO_SUCH_USER && person != NULL && person->wrote) {
+        show_nothing_sent(chat, person);
+    } else {
+        chat_problem(chat, event->peer, event->error, event->retry_after);
+        if (person != NULL && person->wrote && is_for_good(event->error)) {
+            line_notice(chat->line, "What you wrote to %s is not sent", person->name);
+        }
     }
-    if (person->wrote) {
-        line_notice(chat->line, "What you wrote to %s is not sent", person->name);
+    if (person == NULL || !is_for_good(event->error)) {
+        return;
     }
     (void)kc_discard(chat->session.client, person->name);
     person->wrote = false;
-    person->talked = person->epoch != 0;
+    person->written = person->written && person->epoch != 0;
     if (strcmp(chat->current, person->name) == 0 && !person->open) {
         chat_set_current(chat, "");
     }
@@ -215,12 +257,13 @@ static void show_disconnected(struct chat *chat, const struct kc_event *event)
     (void)evtimer_del(chat->settle_timer);
     for (size_t i = 0; i < chat->people.count; i++) {
         chat->people.list[i]->asked = false;
+        chat->people.list[i]->who_asked = false;
     }
+    chat->list_asked = false;
     line_resume(chat->line); /* no answer comes any more */
     if (!chat->lost) {
         chat->lost = true;
-        line_notice(chat->line, "The connection is lost (%s); trying again. What you write waits here",
-                    kc_error_text(event->error));
+        line_notice(chat->line, CHAT_NOT_CONNECTED " (%s). What you write waits here", kc_error_text(event->error));
     }
 }
 
@@ -229,7 +272,7 @@ void chat_settled(struct chat *chat)
     chat->settling = false;
     for (size_t i = 0; i < chat->people.count; i++) {
         struct person *person = chat->people.list[i];
-        if (person->epoch != 0 && !person->open && !person->online) {
+        if (matters(chat, person) && person->epoch != 0 && !person->open && !person->online) {
             show_offline(chat, person, "is offline");
         }
     }
@@ -255,7 +298,7 @@ static void show_list_unasked(struct chat *chat, const struct kc_event *event)
         }
     }
     if (others == 0) {
-        line_notice(chat->line, "Nobody else is online");
+        line_notice(chat->line, "Nobody else is online. /to NAME: talk as soon as they come");
     } else if (others > shown) {
         line_notice(chat->line, "Online: %s and %zu more", names, others - shown);
     } else {
@@ -276,6 +319,7 @@ static void show_list(struct chat *chat, const struct kc_event *event)
         show_list_unasked(chat, event);
         return;
     }
+    chat->list_asked = false;
     line_notice(chat->line, "%zu online:", event->people_count);
     for (size_t i = 0; i < event->people_count; i++) {
         const struct kc_person *person = &event->people[i];
@@ -288,11 +332,12 @@ static void show_list(struct chat *chat, const struct kc_event *event)
 static void show_who(struct chat *chat, const struct kc_event *event)
 {
     char since[CLOCK_TEXT_ROOM];
+    struct person *person = people_get(&chat->people, event->peer);
+    if (person != NULL) {
+        person->who_asked = false;
+        person->online = person->online || event->online;
+    }
     if (event->online) {
-        struct person *person = people_get(&chat->people, event->peer);
-        if (person != NULL) {
-            person->online = true;
-        }
         line_notice(chat->line, "%s is online since %s", event->peer, clock_text_date(event->since, since));
     } else if (event->since == 0) {
         line_notice(chat->line, "%s is offline and has never logged in", event->peer);
@@ -301,13 +346,15 @@ static void show_who(struct chat *chat, const struct kc_event *event)
     }
 }
 
-/* What waits in a pipe goes on once every /to has its answer. */
+/* What waits in a pipe goes on once everything that was asked has its answer. */
 static void resume_input(struct chat *chat)
 {
+    bool awaited = chat->list_asked;
     for (size_t i = 0; i < chat->people.count; i++) {
-        if (chat->people.list[i]->asked) {
-            return;
-        }
+        awaited = awaited || chat->people.list[i]->asked || chat->people.list[i]->who_asked;
+    }
+    if (awaited) {
+        return;
     }
     line_resume(chat->line);
 }
@@ -336,20 +383,20 @@ void chat_event(void *context, const struct kc_event *event)
     case KC_EVENT_DELIVERED:
         show_delivered(chat, event);
         resume_input(chat);
-        if (chat->leaving && kc_undelivered(chat->session.client, NULL) == 0) {
-            chat_leave(chat, false);
-        }
         break;
     case KC_EVENT_PRESENCE:
         show_presence(chat, event);
         break;
     case KC_EVENT_LIST:
         show_list(chat, event);
+        resume_input(chat);
         break;
     case KC_EVENT_WHO:
         show_who(chat, event);
+        resume_input(chat);
         break;
     default:
         break;
     }
+    chat_leave_if_delivered(chat);
 }

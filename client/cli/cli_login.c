@@ -32,6 +32,25 @@ static bool answered(struct cli_session *session, enum ask_result result, const 
     return false;
 }
 
+/* A line; blanks around it are cut, and what is too long for any answer is no answer, but not the end either. */
+static enum ask_result ask_trimmed(const char *question, char *answer, size_t room)
+{
+    enum ask_result result = ask_line(question, answer, room);
+    if (result == ASK_TOO_LONG) {
+        (void)snprintf(answer, room, "?");
+        return ASK_OK;
+    }
+    if (result == ASK_OK) {
+        size_t start = strspn(answer, " \t");
+        size_t len = strlen(answer + start);
+        memmove(answer, answer + start, len + 1);
+        for (; len > 0 && (answer[len - 1] == ' ' || answer[len - 1] == '\t'); len--) {
+            answer[len - 1] = '\0';
+        }
+    }
+    return result;
+}
+
 __attribute__((format(printf, 1, 2))) static void tell(const char *format, ...)
 {
     va_list arguments;
@@ -49,7 +68,7 @@ static bool ask_name(struct cli_session *session, const char *current)
     char answer[ANSWER_ROOM];
     (void)snprintf(question, sizeof question, *current != '\0' ? "Username [%s]: " : "Username%s: ", current);
     for (;;) {
-        if (!answered(session, ask_line(question, answer, sizeof answer), "a user's name", "--user")) {
+        if (!answered(session, ask_trimmed(question, answer, sizeof answer), "a user's name", "--user")) {
             return false;
         }
         struct name name;
@@ -66,18 +85,27 @@ static bool ask_name(struct cli_session *session, const char *current)
     }
 }
 
-static bool ask_new_password(struct cli_session *session, const char *question, struct password *password)
+/* One that may be a password. `make_account`: it is to become one. */
+static bool ask_possible_password(struct cli_session *session, const char *question, bool make_account)
 {
+    struct password *password = session->password;
     for (;;) {
-        if (!answered(session, ask_password(question, password), "a password", "--password-file FILE")) {
-            return false;
+        enum ask_result result = ask_password(question, password);
+        enum reason reason = REASON_PASSWORD_LONG;
+        if (result != ASK_TOO_LONG) {
+            if (!answered(session, result, "a password", "--password-file FILE")) {
+                return false;
+            }
+            reason = password_check((struct bytes){ (const uint8_t *)password->bytes, password->len });
         }
-        enum reason reason = password_check((struct bytes){ (const uint8_t *)password->bytes, password->len });
         if (reason == REASON_NONE) {
             return true;
         }
-        if (password->len > 0 || session->make_account) {
+        if (make_account) {
             tell("%s.\n", kc_error_text((int)reason));
+        } else if (password->len > 0 || result == ASK_TOO_LONG) {
+            tell("Wrong password. Passwords have 8 to 72 bytes%s.\n",
+                 reason == REASON_PASSWORD_UTF8 ? " of UTF-8" : "");
         }
     }
 }
@@ -92,11 +120,11 @@ static bool ask_twice(struct cli_session *session, bool typed)
         return false;
     }
     for (;;) {
-        if (!typed && !ask_new_password(session, "Password for the new account: ", session->password)) {
+        if (!typed && !ask_possible_password(session, "Password for the new account: ", true)) {
             break;
         }
-        if (!answered(session, ask_password("The same password again: ", again), "a password",
-                      "--password-file FILE")) {
+        enum ask_result result = ask_password("The same password again: ", again);
+        if (result != ASK_TOO_LONG && !answered(session, result, "a password", "--password-file FILE")) {
             break;
         }
         if (again->len == session->password->len && secret_equal(again->bytes, session->password->bytes, again->len)) {
@@ -124,8 +152,7 @@ static bool get_password(struct cli_session *session)
     if (!ask_possible()) {
         return answered(session, ASK_NO_TERMINAL, "a password", "--password-file FILE or $KDC_CHAT_PASSWORD_FILE");
     }
-    return session->make_account ? ask_twice(session, false)
-                                 : ask_new_password(session, "Password: ", session->password);
+    return session->make_account ? ask_twice(session, false) : ask_possible_password(session, "Password: ", false);
 }
 
 /* A person takes time, and the KDC may not have waited: the library learns that before it gets the answer. False: there is
@@ -144,6 +171,10 @@ static bool log_in(struct cli_session *session, bool make_account)
     if (error == KC_BAD_PASSWORD) {
         const struct bytes password = { (const uint8_t *)session->password->bytes, session->password->len };
         error = (int)password_check(password);
+    }
+    if (error == KC_OK && session->parted) {
+        session->parted = false;
+        error = kc_connect(session->client);
     }
     if (error != KC_OK) {
         cli_session_fail_error(session, NULL, error, 0);
@@ -183,37 +214,55 @@ static bool may_ask_again(int error)
     }
 }
 
+/* Another name and password. */
+static void log_in_again(struct cli_session *session)
+{
+    if (ask_name(session, session->user) && ask_possible_password(session, "Password: ", false) && catch_up(session)) {
+        (void)log_in(session, false);
+    }
+}
+
+static void make_account(struct cli_session *session)
+{
+    /* What was typed for a name that isn't there is the account's password, if it is typed the same once more. */
+    bool typed = session->refused == REASON_LOGIN_FAILED;
+    bool named = typed || ask_name(session, "");
+    if (named && ask_twice(session, typed) && catch_up(session)) {
+        (void)log_in(session, true);
+    }
+}
+
 static void ask_after_refusal(struct cli_session *session)
 {
     if (session->was_ready || !session->offer_account || !may_ask_again(session->refused) || !ask_possible()) {
         cli_session_fail_error(session, session->user, session->refused, session->retry_after);
         return;
     }
+    bool may_create = session->refused != REASON_REGISTRATION_CLOSED;
+    char account[sizeof "[c]reate the account , " + KC_NAME_MAX] = "";
     if (session->refused == REASON_LOGIN_FAILED) {
         tell("No such name or wrong password. ");
+        (void)snprintf(account, sizeof account, "[c]reate the account %s, ", session->user);
     } else {
         tell("%s: %s. ", session->user, kc_error_text(session->refused));
+        (void)snprintf(account, sizeof account, "%s", may_create ? "[c]reate another account, " : "");
     }
     for (;;) {
-        char question[sizeof "[t]ry again, [c]reate the account , [q]uit? " + KC_NAME_MAX];
+        char question[sizeof account + sizeof "[t]ry to log in, [q]uit? "];
         char answer[ANSWER_ROOM];
-        (void)snprintf(question, sizeof question, "[t]ry again, [c]reate the account %s, [q]uit? ", session->user);
-        if (!answered(session, ask_line(question, answer, sizeof answer), "an answer", "--user and --password-file")) {
+        (void)snprintf(question, sizeof question, "%s, %s[q]uit? ",
+                       session->refused == REASON_LOGIN_FAILED ? "[t]ry again" : "[t]ry to log in", account);
+        if (!answered(session, ask_trimmed(question, answer, sizeof answer), "an answer",
+                      "--user and --password-file")) {
             return;
         }
         char choice = (char)(answer[0] | 0x20);
         if (choice == 't') {
-            if (ask_name(session, session->user) && ask_new_password(session, "Password: ", session->password) &&
-                catch_up(session)) {
-                (void)log_in(session, false);
-            }
+            log_in_again(session);
             return;
         }
-        if (choice == 'c') {
-            /* What was typed before is the account's password, if it is typed the same once more. */
-            if (ask_twice(session, session->refused == REASON_LOGIN_FAILED) && catch_up(session)) {
-                (void)log_in(session, true);
-            }
+        if (choice == 'c' && may_create) {
+            make_account(session);
             return;
         }
         if (choice == 'q') {
@@ -241,7 +290,7 @@ static void ask_identity(struct cli_session *session)
          server, session->offered);
     for (;;) {
         char answer[ANSWER_ROOM];
-        if (!answered(session, ask_line("Is it the right one (yes/no)? ", answer, sizeof answer), "an answer",
+        if (!answered(session, ask_trimmed("Is it the right one (yes/no)? ", answer, sizeof answer), "an answer",
                       "--fingerprint")) {
             return;
         }

@@ -3,6 +3,7 @@
 #include "client/cli/cli_login.h"
 #include "client/cli/printable.h"
 #include "crypto/secret.h"
+#include "wire/protocol.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -63,6 +64,15 @@ void cli_session_fail_error(struct cli_session *session, const char *subject, in
                      subject != NULL ? ": " : "", kc_error_text(error), later);
 }
 
+void cli_session_output_failed(struct cli_session *session)
+{
+    if (errno == EPIPE) {
+        cli_session_end(session, EXIT_CODE_OK);
+    } else {
+        cli_session_fail(session, EXIT_CODE_OTHER, "standard output can't be written: %s", strerror(errno));
+    }
+}
+
 static void on_signal(evutil_socket_t signal_number, short what, void *context)
 {
     (void)what;
@@ -110,7 +120,12 @@ static void on_disconnected(struct cli_session *session, const struct kc_event *
         session->done = true;
         return;
     }
-    if (event->error == KC_IDENTITY_CHANGED) {
+    if (event->error == REASON_TRIES && !session->was_ready && session->offer_account && ask_possible()) {
+        session->parted = true; /* whoever is being asked may go on */
+        if (!session->asking) {
+            session->question = QUESTION_LOGIN;
+        }
+    } else if (event->error == KC_IDENTITY_CHANGED) {
         identity_changed(session, event);
         session->done = true;
     } else if (event->retry_ms == 0 || !session->was_ready) {
@@ -263,7 +278,9 @@ enum exit_code cli_session_run(struct cli_session *session, const struct cli_ses
     }
     while (!session->done) {
         if (session->question != QUESTION_NONE && !session->ending) {
+            session->asking = true;
             cli_login_ask(session);
+            session->asking = false;
         }
         if (!session->done && event_base_loop(session->base, EVLOOP_ONCE) != 0) {
             session->code = session->ending ? session->code : EXIT_CODE_OTHER;

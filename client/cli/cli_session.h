@@ -45,6 +45,8 @@ struct cli_session {
     bool was_ready;                   /* has been logged in */
     enum question question;           /* to be asked in the next turn */
     char offered[KC_FINGERPRINT_LEN]; /* QUESTION_IDENTITY */
+    bool asking;                      /* a question is being asked */
+    bool parted;                      /* the KDC took too many tries for one connection: the next needs another */
     int refused;                      /* QUESTION_LOGIN: why, and after how many seconds to try again */
     unsigned retry_after;
     bool ending;
@@ -69,5 +71,7 @@ void cli_session_fail(struct cli_session *session, enum exit_code code, const ch
     __attribute__((format(printf, 3, 4)));
 /* The same with the words and the code of a kc_error or protocol reason; `subject` (may be NULL) stands in front. */
 void cli_session_fail_error(struct cli_session *session, const char *subject, int error, unsigned retry_after);
+/* Standard output took no more, and errno says why: quietly when nobody reads it any more. */
+void cli_session_output_failed(struct cli_session *session);
 
 #endif

@@ -72,7 +72,7 @@ const char *exit_code_help(void)
            "  6  the KDC can't be reached, or the connection was lost\n"
            "  7  the KDC's identity changed, is not trusted, or was not proved\n"
            "  8  timed out\n"
-           "  9  input refused: name, password or text not allowed; name taken; registration closed\n"
+           "  9  input refused: name, password or text; name taken; registration closed\n"
            " 10  busy or temporarily unavailable: try again later\n"
            " 11  ended: logged in elsewhere, or kicked by the operator\n"
            "130  interrupted\n";

@@ -82,7 +82,12 @@ static enum key control_byte(struct key_decoder *decoder, unsigned char byte)
         if (byte == '\r' || byte == '\n') {
             return single_byte_text(decoder, '\n');
         }
-        return byte == '\t' ? single_byte_text(decoder, '\t') : KEY_NONE;
+    }
+    if (byte == '\t') {
+        return single_byte_text(decoder, ' ');
+    }
+    if (decoder->pasting) {
+        return KEY_NONE;
     }
     for (size_t i = 0; i < sizeof control_keys / sizeof control_keys[0]; i++) {
         if (control_keys[i].byte == byte) {

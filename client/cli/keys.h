@@ -10,7 +10,7 @@
 
 enum key {
     KEY_NONE, /* nothing yet, or a key that means nothing here */
-    KEY_TEXT, /* text and text_len of the decoder: one character; a newline only from a paste */
+    KEY_TEXT, /* text and text_len of the decoder: one character, a blank for a tab; a newline only from a paste */
     KEY_ENTER,
     KEY_LEFT,
     KEY_RIGHT,

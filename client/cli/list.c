@@ -43,7 +43,7 @@ static void on_event(void *context, const struct kc_event *event)
             printed = print_person(listing, &event->people[i]);
         }
         if (!printed || fflush(stdout) != 0) {
-            cli_session_fail(session, EXIT_CODE_OTHER, "standard output can't be written");
+            cli_session_output_failed(session);
         }
         cli_session_end(session, EXIT_CODE_OK);
     }

@@ -3,12 +3,15 @@
 #include "client/cli/clock_text.h"
 #include "client/cli/command.h"
 #include "client/cli/printable.h"
+#include "client/cli/wrap.h"
 
 #include <event2/event.h>
 #include <jansson.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct listening {
@@ -20,14 +23,37 @@ struct listening {
     unsigned long heard;
     unsigned long timeout; /* seconds; 0: none */
     struct event *timer;
+    struct event *output; /* standard output, when that is a pipe */
 };
 
 /* After each line. Who reads no more is told nothing more. */
 static void flush(struct listening *listening)
 {
     if (fflush(stdout) != 0 || ferror(stdout)) {
-        cli_session_fail(&listening->session, EXIT_CODE_OTHER, "standard output can't be written");
+        cli_session_output_failed(&listening->session);
     }
+}
+
+/* Nothing is ever read there; when nobody reads any more, there is nobody to listen for. */
+static void on_output(evutil_socket_t fd, short what, void *context)
+{
+    (void)what;
+    struct listening *listening = context;
+    struct pollfd output = { .fd = fd };
+    if (poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP | POLLNVAL)) != 0) {
+        cli_session_end(&listening->session, EXIT_CODE_OK);
+    }
+    (void)event_del(listening->output);
+}
+
+static bool watch_output(struct listening *listening)
+{
+    struct stat status;
+    if (fstat(STDOUT_FILENO, &status) != 0 || !S_ISFIFO(status.st_mode)) {
+        return true;
+    }
+    listening->output = event_new(listening->session.base, STDOUT_FILENO, EV_READ | EV_PERSIST, on_output, listening);
+    return listening->output != NULL && event_add(listening->output, NULL) == 0;
 }
 
 /* Takes `object` over. */
@@ -101,20 +127,16 @@ static json_t *json_of_event(const struct listening *listening, const struct kc_
 static void print_text(struct listening *listening, const struct kc_event *event)
 {
     char time[CLOCK_TEXT_ROOM];
-    char *text = printable(event->text, event->text_len, true);
+    char *safe = printable(event->text, event->text_len, true);
+    (void)clock_text_time(event->time, time);
+    size_t used = strlen(time) + strlen(event->peer) + strlen(" : ");
+    char *text = safe != NULL ? wrap_text(safe, wrap_columns(), used, WRAP_TEXT_MARGIN) : NULL;
+    free(safe);
     if (text == NULL) {
         cli_session_fail(&listening->session, EXIT_CODE_OTHER, "no memory");
         return;
     }
-    printf("%s %s: ", clock_text_time(event->time, time), event->peer);
-    for (const char *at = text; *at != '\0'; at++) {
-        if (*at == '\n') {
-            fputs("\n         | ", stdout);
-        } else {
-            putchar(*at);
-        }
-    }
-    putchar('\n');
+    printf("%s %s: %s\n", time, event->peer, text);
     free(text);
     flush(listening);
 }
@@ -190,6 +212,9 @@ static enum exit_code run(struct listening *listening, const struct options *opt
             return EXIT_CODE_OTHER;
         }
     }
+    if (!watch_output(listening)) {
+        return EXIT_CODE_OTHER;
+    }
     return cli_session_run(&listening->session, &handler);
 }
 
@@ -208,6 +233,9 @@ enum exit_code listen_command(const struct options *options, char *const *argume
     enum exit_code code = run(&listening, options);
     if (listening.timer != NULL) {
         event_free(listening.timer);
+    }
+    if (listening.output != NULL) {
+        event_free(listening.output);
     }
     cli_session_close(&listening.session);
     return code;

@@ -1,6 +1,7 @@
 /* kdc-chat: the command line; what there is to do stands in command.c, what can be set in options.c. */
 #include "client/cli/command.h"
 #include "client/cli/options.h"
+#include "client/cli/wrap.h"
 #include "client/kdcchat.h"
 
 #include <argp.h>
@@ -109,6 +110,11 @@ static error_t on_argument(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* The width of argp's help, and where it begins its descriptions. */
+#define HELP_COLUMNS 79
+#define HELP_INDENT 29
+static const char help_margin[] = "                             ";
+
 /* The commands, the environment and the exit codes, behind the options in the help. */
 static char *help_text(int key, const char *text, void *input)
 {
@@ -124,7 +130,11 @@ static char *help_text(int key, const char *text, void *input)
     }
     fprintf(out, "Commands:\n");
     for (const struct command *command = command_table; command->name != NULL; command++) {
-        fprintf(out, "  %s %s\n        %s\n", command->name, command->arguments, command->doc);
+        char usage[HELP_INDENT];
+        (void)snprintf(usage, sizeof usage, "  %s %s", command->name, command->arguments);
+        char *doc = wrap_text(command->doc, HELP_COLUMNS, HELP_INDENT, help_margin);
+        fprintf(out, "%-*s%s\n", HELP_INDENT, usage, doc != NULL ? doc : "");
+        free(doc);
     }
     fprintf(out,
             "\nOptions come from the command line, then the environment ($KDC_CHAT_SERVER, $KDC_CHAT_USER, "

@@ -8,12 +8,14 @@
 
 struct person {
     char name[KC_NAME_MAX + 1];
-    bool talked;       /* a conversation was opened, or texts went one way or the other */
+    bool written;      /* one has written to this person */
     bool wrote;        /* texts to this person aren't delivered yet */
+    bool hinted;       /* the one at the terminal knows how to answer this person */
     bool open;         /* there is a conversation with a living epoch */
     bool online;       /* as far as we know */
     bool offline_told; /* the one at the terminal knows that this person is offline */
     bool asked;        /* an answer to /to or /rekey is awaited */
+    bool who_asked;    /* ... to /who */
     uint32_t epoch;    /* the last one; 0: none yet */
 };
 

@@ -96,9 +96,18 @@ def talking(terminal, alice, bob):
     a.type("/to bob")
     a.wait(r"^-- The conversation with bob is open: epoch 1, 3des-cbc-hmac-sha512$")
     a.wait_last("alice → bob>")
-    b.wait(r"^-- alice opened a conversation with you: epoch 1, 3des-cbc-hmac-sha512$")
+    b.wait(r"^-- alice opened a conversation with you: epoch 1, 3des-cbc-hmac-sha512; "
+           r"type alice, or /to alice,\s+to\s+answer$")
+    b.wait_last("bob>")
+    b.type("alice")
+    b.wait("^-- You talk to alice; online$")
     b.wait_last("bob → alice>")
     return a, b
+
+
+def unwrapped(screen):
+    """With the rows of long texts joined again."""
+    return screen.replace("\n         | ", " ")
 
 
 # --- In a terminal -----------------------------------------------------------------------------------------------
@@ -110,10 +119,12 @@ def test_first_contact_and_an_account_from_the_prompt(kdc, person, terminal):
     t.wait("^Username:")
     t.type("Not A Name")
     t.wait("A name has 1 to 32")
-    t.type("Alice")
+    t.type("  Alice ")
     t.wait("^Password:")
     t.type("abc123")
-    t.wait("(?i)8 bytes")
+    t.wait("^Wrong password. Passwords have 8 to 72 bytes.$")
+    t.type("x" * 300)
+    t.wait("8 to 72 bytes(.|\n)*8 to 72 bytes")
     t.type("correct horse")
     t.wait("First contact")
     assert kdc.fingerprint in t.screen()
@@ -130,7 +141,7 @@ def test_first_contact_and_an_account_from_the_prompt(kdc, person, terminal):
     t.wait("differ(.|\n)*The same password again:")
     t.type("correct horse")
     t.wait("^-- Logged in as alice at ")
-    t.wait("^-- Nobody else is online")
+    t.wait("^-- Nobody else is online. /to NAME: talk as soon as they come$")
     assert "horse" not in t.screen() and "abc123" not in t.screen()
     t.type("/quit")
     assert t.status() == OK
@@ -204,7 +215,7 @@ def test_a_conversation_in_two_terminals(kdc, person, terminal):
     a.wait(r"^\d\d:\d\d:\d\d alice: hello bob, 日本語 and Grüße 👋$")
     b.type("hello alice")
     a.wait(r"^\d\d:\d\d:\d\d bob: hello alice$")
-    a.type("note: this goes to bob")
+    a.type(" note: this goes to bob")
     b.wait(r"alice: note: this goes to bob$")
     a.type("//quit is what one types")
     b.wait(r"alice: /quit is what one types$")
@@ -241,8 +252,13 @@ def test_commands(kdc, person, terminal):
     for command in ("/to NAME", "/list", "/who NAME", "/rekey", "/fingerprint", "/help", "/quit"):
         a.wait(f"^-- {re.escape(command)} ")
     a.wait("^-- NAME: text ")
-    a.type("/nonsense")
-    a.wait("^-- There is no such command")
+    assert all(len(row) <= 80 for row in a.screen().split("-- /to NAME")[1].splitlines())
+    a.type("/nonsense \t x")
+    a.wait("^-- There is no command /nonsense ")
+    a.wait_last("alice → bob>")
+    a.key("Up")
+    a.wait_last("alice → bob> /nonsense   x")
+    a.key("C-u")
     a.type("/to")
     a.wait("^-- It is /to NAME")
     a.type("/to alice")
@@ -277,7 +293,7 @@ def test_an_incoming_line_does_not_tear_the_one_being_typed(kdc, person, termina
     a.wait_last("alice → bob> Ya long line that does not fit: äöü 日本語 an>")
     a.key("Enter")
     expected = "Y" + typed[:-4] + "X" + typed[-4:]
-    b.wait(f"^.* alice: {re.escape(expected)}$")
+    wait_until("it came whole", lambda: f" alice: {expected}\n" in unwrapped(b.screen()))
     a.key("Up")
     a.wait("> <.*to theX end$")
 
@@ -326,7 +342,15 @@ def test_somebody_offline_and_then_online(kdc, person, terminal):
     a.type("/to bob")
     a.wait("^-- bob is offline; what you write waits here until they are back")
     a.wait_last("alice → bob (offline)>")
+    carol = person(kdc, "carol")
+    a.type("/to carol")
+    a.wait("^-- carol is offline; ")
+    a.type("/to bob")
+    a.wait_last("alice → bob (offline)>")
+    carol.run("list", check=OK)
+    a.wait("^-- carol is online$")
     a.type("are you there?")
+    a.wait(r"^\d\d:\d\d:\d\d alice \(waits\): are you there[?]$")
     a.type("answer me")
     a.type("/quit")
     a.wait("^-- /quit: 2 texts to bob are not delivered yet: /quit again to leave")
@@ -334,8 +358,8 @@ def test_somebody_offline_and_then_online(kdc, person, terminal):
     a.wait("^-- bob is online; what you wrote is sent now")
     b.wait("alice: are you there[?]\n.*alice: answer me$")
     a.wait_last("alice → bob>")
-    assert a.screen().count("bob is offline") == 1
-    b.type("yes")
+    assert a.screen().count("carol left") == 0
+    b.type("alice: yes")
     a.wait("bob: yes$")
     b.type("/quit")
     assert b.status() == OK
@@ -366,9 +390,176 @@ def test_one_talks_with_many_at_once(kdc, person, terminal):
     a.type("back")
     b.wait("alice: back$")
     assert "back" not in c.screen()
-    # As long as one talks to nobody, NAME: text goes to that name.
     c.type("bob: hello from carol")
     b.wait("carol: hello from carol$")
+    c.wait_last("carol>")
+    b.wait(r"^-- carol opened a conversation with you: .*; /to carol to answer$")
+    b.wait_last("bob → alice>")
+    # A name that is nobody's, known or not.
+    b.type("note: for you")
+    b.wait("^-- There is no user note: nothing was sent. To say it to alice as it is, begin the line with a\n   space$")
+    b.type(" note: for you")
+    a.wait("bob: note: for you$")
+    b.type("  /quit")
+    a.wait("bob:  /quit$")
+
+
+def test_nobody_comes_under_ones_fingers(kdc, person, terminal):
+    alice, bob = person(kdc, "alice"), person(kdc, "bob")
+    b = terminal(bob)
+    for text in ("one", "two"):
+        alice.run("send", "bob", text, check=OK)
+        b.wait(f"alice: {text}$")
+    alice.run("list", check=OK)
+    kdc.wait_log("left")
+    b.type("for nobody in particular")
+    b.wait("^-- To whom[?] Type a name first")
+    b.wait_last("bob>")
+    b.key("Up")
+    b.wait_last("bob> for nobody in particular")
+    shown = b.screen()[b.screen().index("-- Nobody else"):]
+    assert re.sub(r"\d\d:\d\d:\d\d", "", unwrapped(shown)) == (
+        "-- Nobody else is online. /to NAME: talk as soon as they come\n"
+        "-- alice opened a conversation with you: epoch 1, 3des-cbc-hmac-sha512; type alice, or /to alice,\n"
+        "   to answer\n"
+        " alice: one\n alice: two\n"
+        "-- To whom? Type a name first, or NAME: text (/list: who is online, /help)\n"
+        "bob> for nobody in particular")
+
+
+def test_a_script_of_somebody_one_talks_with_costs_two_lines(kdc, person, terminal):
+    alice, bob = person(kdc, "alice"), person(kdc, "bob")
+    a, b = talking(terminal, alice, bob)
+    b.type("hello")
+    a.wait("bob: hello$")
+    a.type("/quit")
+    b.wait("^-- alice left; ")
+    since = len(b.screen().splitlines()) - 1
+    alice.run("send", "bob", "from a script", check=OK)
+    b.wait("from a script(.|\n)*^-- alice left; ")
+    shown = b.screen().splitlines()[since:]
+    assert [re.sub(r"[\d:]{8} ", "", line) for line in shown] == [
+        "-- alice is online", "alice: from a script", "-- alice left; what you write waits here until they are back",
+        "bob → alice (offline)>"]
+
+
+def test_a_long_text_is_wrapped_with_a_margin(kdc, person, terminal):
+    alice, bob = person(kdc, "alice"), person(kdc, "bob")
+    b = terminal(bob)
+    padded = "hello".ljust(100 - len("12:00:00 alice: ")) + "12:00:00 carol: forged"
+    alice.run("send", "bob", padded, check=OK)
+    b.wait("alice: hello\n         [|] 12:00:00 carol: forged$")
+    alice.run("send", "bob", "日本語" * 40, check=OK)
+    b.wait("alice: [日本語]{41}\n         [|] [日本語]{44}\n         [|] [日本語]{35}$")
+    b.resize(60, 40)
+    wait_until("the size is known", lambda: b.rows() and len(b.rows()[0]) <= 60)
+    alice.run("send", "bob", "x" * 60, check=OK)
+    b.wait("alice: x{43}\n         [|] x{17}$")
+
+
+def test_leaving_says_that_it_delivers(kdc, person, terminal):
+    alice, bob = person(kdc, "alice"), person(kdc, "bob")
+    listener = listening(bob, "--count", "1")
+    a = terminal(alice)
+    a.type("/to bob")
+    a.wait("^-- The conversation with bob is open")
+    listener.send_signal(signal.SIGSTOP)
+    a.type("slowly")
+    a.wait("alice: slowly$")
+    a.key("C-d")
+    a.wait("^-- Delivering 1 text before leaving; /quit again leaves at once$")
+    a.type("not this")
+    a.wait("^-- It is leaving: this was not sent$")
+    listener.send_signal(signal.SIGCONT)
+    assert a.status() == OK
+    texts = [line["text"] for line in bob.finish_json(listener) if line["type"] == "text"]
+    assert texts == ["slowly"]
+
+
+def test_a_person_may_be_wrong_more_often_than_a_connection(kdc, person, terminal):
+    alice = person(kdc, "alice")
+    t = terminal(alice, login=False)
+    t.wait("^Username:")
+    t.type("alice")
+    t.wait("^Password:")
+    t.type("wrong password")
+    for name in ("alicia", "alicja", "alise", "alyce"):
+        t.wait(r"\[q\]uit\?$")
+        t.type("t")
+        t.wait(r"Username \[\w+\]:$")
+        t.type(name)
+        t.wait(f": {name}\nPassword:$")
+        t.type("wrong password")
+        t.wait(rf"reate the account {name}, \[q\]uit\?$")
+    t.type("c")
+    t.wait("^The same password again:")
+    t.type("wrong password")
+    t.wait("^-- Logged in as alyce ")
+    t.type("/quit")
+    assert t.status() == OK
+
+
+def test_a_taken_name_is_not_offered_again(kdc, person, terminal):
+    alice = person(kdc, "alice")
+    t = terminal(alice, login=False)
+    t.wait("^Username:")
+    t.type("bob")
+    t.wait("^Password:")
+    t.type("correct horse")
+    t.wait(r"reate the account bob, \[q\]uit\?$")
+    kdc.add_user("bob")
+    t.type("c")
+    t.wait("^The same password again:")
+    t.type("correct horse")
+    t.wait(r"^bob: .*taken.* \[t\]ry to log in, \[c\]reate another account, \[q\]uit\?$")
+    t.type("c")
+    t.wait("^Username:$(.|\n)*^Username:$|uit[?] c\nUsername:")
+    t.type("bobby")
+    t.wait("^Password for the new account:")
+    t.type("correct horse")
+    t.wait("account:\nThe same password again:")
+    t.type("correct horse")
+    t.wait("^-- Logged in as bobby ")
+
+
+@pytest.mark.parametrize("term", ["TERM=dumb", "-uTERM"])
+def test_a_terminal_that_cannot_be_drawn_on(kdc, person, open_terminal, term):
+    alice, bob = person(kdc, "alice"), person(kdc, "bob")
+    t = open_terminal(["env", term, *alice.command(login=False)], alice.env)
+    t.wait("^Username:")
+    t.type("alice")
+    t.wait("^Password:")
+    t.type("wrong password")
+    t.wait(r"\[q\]uit\?$")
+    t.type("t")
+    t.wait(r"^Username \[alice\]:$")
+    t.type("")
+    t.wait(r"\[alice\]:\nPassword:$")
+    t.type("correct horse")
+    t.wait("^-- Whom do you want to talk to")
+    t.wait("^-- Nobody else is online")
+    t.wait_last("alice>")
+    listener = listening(bob, "--count", "2")
+    t.type("bob")
+    t.wait_last("alice → bob>")
+    t.type("hello")
+    wait_until("bob has it", lambda: t.last() == "alice → bob>" and "alice → bob> hello\n" in t.screen())
+    t.type("bob: half a", enter=False)
+    bob_says = person(kdc, "carol")
+    bob_says.run("send", "alice", "in between", check=OK)
+    t.wait("^alice → bob> bob: half a\n(-- carol opened(.|\n)*)?^[\\d:]{8} carol: in between$")
+    t.wait_last("alice → bob>")
+    t.type(" line")
+    texts = [line["text"] for line in bob.finish_json(listener) if line["type"] == "text"]
+    assert texts == ["hello", "half a line"]
+    t.wait("^-- bob left")
+    t.type("still there?")
+    t.wait(r"alice \(waits\): still there[?]$")
+    assert "\033" not in t.styled()
+    t.key("C-d")
+    t.wait("^-- /quit: 1 text to bob is not delivered yet: /quit again to leave$")
+    t.key("C-d")
+    assert t.status() == OK
 
 
 def test_ctrl_c_empties_the_line_and_then_leaves(kdc, person, terminal):
@@ -423,8 +614,11 @@ def test_people_go_on_after_kdcd_was_killed(kdc, person, terminal):
     a.type("before")
     b.wait("alice: before$")
     kdc.kill()
-    a.wait(r"^-- The connection is lost \(.*\); trying again")
+    a.wait(r"^-- Not connected: it tries again by itself \(.*\). What you\s+write\s+waits\s+here")
     a.type("while it is away", enter=True)
+    a.wait(r"alice \(waits\): while it is away$")
+    a.type("/list")
+    a.wait("^-- Not connected: it tries again by itself$")
     kdc.start()
     for t in (a, b):
         t.wait("^-- Connected again", 30)
@@ -434,8 +628,9 @@ def test_people_go_on_after_kdcd_was_killed(kdc, person, terminal):
     a.type("all well")
     b.wait("alice: all well$")
     for t in (a, b):
-        notices = t.screen()[t.screen().index("-- The connection is lost"):]
-        assert re.findall("^-- .*", notices, re.MULTILINE)[1:] == ["-- Connected again"]
+        notices = t.screen()[t.screen().index("-- Not connected"):]
+        assert [line for line in re.findall("^-- .*", notices, re.MULTILINE) if "Not connected" not in line] == [
+            "-- Connected again"]
         assert "Password" not in notices
 
 
@@ -558,6 +753,8 @@ def test_version_and_help(kdc, person):
     text = alice.run("--help", check=OK).stdout
     for word in ("send NAME", "listen", "list", "register", "version", "--server", "--password-file", "130"):
         assert word in text
+    for line in text.splitlines():
+        assert len(line) <= 80 and line == line.rstrip()
 
 
 def test_exit_codes_of_wrong_usage(kdc, person):
@@ -667,9 +864,9 @@ def test_a_listener_comes_back_after_kdcd_was_killed(kdc, person):
 def test_chat_in_a_pipe(kdc, person):
     alice, bob = person(kdc, "alice"), person(kdc, "bob")
     listener = listening(bob, "--count", "3")
-    done = detached(alice, text="/to bob\nfirst\n/nonsense\nsecond\nnote: third")
+    done = detached(alice, text="/to bob\nfirst\n/nonsense\nsecond\n note: third")
     assert done.returncode == REFUSED  # the first thing that went wrong
-    assert "-- There is no such command" in done.stdout
+    assert "-- There is no command /nonsense" in done.stdout
     assert "\033" not in done.stdout and "> " not in done.stdout
     assert [line["text"] for line in bob.finish_json(listener) if line["type"] == "text"] == [
         "first", "second", "note: third"]
@@ -679,6 +876,14 @@ def test_chat_in_a_pipe(kdc, person):
     assert detached(alice, text="/to bob\n" + "\n".join(many) + "\n").returncode == OK
     status, output, _ = bob.finish(listener)
     assert status == OK and re.findall("alice: (.*)", output) == many
+    done = detached(alice, text="/who bob\nnote: x\n/list\n/fingerprint\n/who nobody\n/who bob")
+    assert done.returncode == NO_SUCH_USER
+    answers = re.sub(r"\d{4}-\S+ \S+", "T", done.stdout).splitlines()[1:]
+    answers.remove("-- There is no user note: nothing was sent")
+    assert answers == [
+        "-- bob is offline; last login T", "-- 1 online:", "--   alice since T (you)",
+        f"-- The KDC at {kdc.server} has the fingerprint {kdc.fingerprint}",
+        "-- nobody: There is no user of that name; check the spelling", "-- bob is offline; last login T"]
     assert detached(alice, text="/to nobody\nlost\n").returncode == NO_SUCH_USER
     assert detached(alice, text="to whom?\n\n").returncode == REFUSED
     done = detached(alice, text="/to bob\n" + "x" * 16385 + "\n" + "x" * 100000 + "\n/quit\nnever\n")
@@ -695,6 +900,21 @@ def test_chat_ends_when_nobody_reads_it(kdc, person):
     process.stdin.flush()
     assert process.wait(15 * SLOWER) == OK
     process.stdin.close()
+
+
+def test_nobody_reads_the_output(kdc, person):
+    alice, bob = person(kdc, "alice"), person(kdc, "bob")
+    listener = bob.start("listen")
+    wait_until("bob is online", lambda: "bob" in alice.run("list", check=OK).stdout)
+    listener.stdout.close()
+    assert listener.wait(15 * SLOWER) == OK
+    assert listener.stderr.read() == ""
+    done = subprocess.run(["bash", "-c", '"$@" | true; exit "${PIPESTATUS[0]}"', "-", *alice.command("list")],
+                          env=alice.env, stderr=subprocess.PIPE, timeout=30 * SLOWER, check=False)
+    assert (done.returncode, done.stderr) == (OK, b"")
+    full = subprocess.run(["bash", "-c", 'exec "$@" >/dev/full', "-", *alice.command("list")],
+                          env=alice.env, stderr=subprocess.PIPE, timeout=30 * SLOWER, check=False)
+    assert full.returncode == OTHER and b"can't be written" in full.stderr
 
 
 @pytest.mark.slow

@@ -208,8 +208,8 @@ static void a_paste_with_newlines_is_not_sent_by_itself(void **state)
     struct line_editor *editor = *state;
     enum line_editor_result result = type(editor, "\033[200~one\r\ntwo\r\tthree\n\x03\x15/quit\033[201~");
     assert_int_not_equal(result, LINE_EDITOR_LINE);
-    assert_line(editor, "one\ntwo\n\tthree\n/quit");
-    assert_drawn(editor, "> ", 60, "> one↵two↵    three↵/quit", 25);
+    assert_line(editor, "one\ntwo\n three\n/quit");
+    assert_drawn(editor, "> ", 60, "> one↵two↵ three↵/quit", 22);
     assert_int_equal(type(editor, "\r"), LINE_EDITOR_LINE);
 }
 
