@@ -93,7 +93,7 @@ start_mariadb() {
         local way
         way=$(mktemp -d /tmp/kdc-chat.XXXXXXXX)
         ln -s "$root" "$way/checkout"
-        mariadb-install-db --defaults-file="$way/checkout/scripts/mariadb.cnf" \
+        TMPDIR=$way/checkout/var/tmp mariadb-install-db --defaults-file="$way/checkout/scripts/mariadb.cnf" \
             --datadir="$way/checkout/var/db.new" "${as_root[@]}" --auth-root-authentication-method=socket \
             --auth-root-socket-user="$(id -un)" --skip-test-db --force >"$var/log/mariadb-install.log" 2>&1 9>&- || {
             rm -r "$way"
@@ -105,6 +105,7 @@ start_mariadb() {
     fi
     rm -f "$sockets/mariadb.sock" "$mariadb_pid_file"
     setsid mariadbd --defaults-file="$root/scripts/mariadb.cnf" "${as_root[@]}" --datadir="$var/db" \
+        --tmpdir="$var/tmp" \
         --socket="$sockets/mariadb.sock" --pid-file="$var/db/mariadbd.pid" --log-error="$mariadb_log" \
         </dev/null >>"$mariadb_log" 2>&1 9>&- &
     local pid=$! tenths=600
@@ -152,7 +153,8 @@ start_kdcd() {
 
 umask 077
 take_lock
-mkdir -p "$var/log"
+# A MariaDB removes what it finds of its kind in its folder for temporary files: so it has one of its own.
+mkdir -p "$var/log" "$var/tmp"
 sockets=$(socket_folder)
 make_config
 start_mariadb

@@ -94,6 +94,7 @@ def test_a_reload_changes_what_comes_and_a_wrong_file_changes_nothing(started):
     with connect(kdc, groups=[0x0100]) as client:
         assert refusal_of(partial(client.register, "dave", PASSWORD)) == "registration_closed"
         client.login("carol", PASSWORD)
+        kdc.wait_log('"event":"logged in","user":"carol"', since=begin)
     lines = kdc.log()[begin:].splitlines()
     first = next(number for number, line in enumerate(lines) if "reloaded the configuration" in line)
     assert len(lines) > first + 2 and all(json.loads(line) for line in lines[first:])

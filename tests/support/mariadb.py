@@ -17,11 +17,15 @@ PATH = os.environ["PATH"] + ":/usr/sbin:/sbin"
 
 def make_template(folder):
     """A fresh data folder, made once; each server starts from a copy of it."""
+    # A server removes what it finds of its kind in its folder for temporary files: no two may share one.
+    tmp = pathlib.Path(f"{folder}.tmp")
+    tmp.mkdir()
     made = subprocess.run(
         ["mariadb-install-db", f"--defaults-file={CONFIG}", f"--datadir={folder}", *AS_ROOT,
          "--auth-root-authentication-method=socket", f"--auth-root-socket-user={getpass.getuser()}",
          "--skip-test-db", "--force"],
-        env={**os.environ, "PATH": PATH}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+        env={**os.environ, "PATH": PATH, "TMPDIR": str(tmp)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False)
     assert made.returncode == 0, made.stdout
 
 
@@ -33,6 +37,8 @@ class MariaDb:
         self.log = self.folder / "mariadb.log"
         self.process = None
         self._made = 0
+        self.tmp = self.folder / "tmp"
+        self.tmp.mkdir()
         shutil.copytree(template, self.data)
 
     def start(self):
@@ -40,7 +46,7 @@ class MariaDb:
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["mariadbd", f"--defaults-file={CONFIG}", *AS_ROOT, f"--datadir={self.data}",
-                 f"--socket={self.socket}", f"--pid-file={self.data}/mariadbd.pid"],
+                 f"--tmpdir={self.tmp}", f"--socket={self.socket}", f"--pid-file={self.data}/mariadbd.pid"],
                 env={**os.environ, "PATH": PATH}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         wait_until("MariaDB starts", self._ready, 60)
