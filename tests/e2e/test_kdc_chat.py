@@ -541,6 +541,7 @@ def test_a_terminal_that_cannot_be_drawn_on(kdc, person, open_terminal, term):
     t.wait_last("alice>")
     listener = listening(bob, "--count", "2")
     t.type("bob")
+    t.wait("^-- bob is online")
     t.wait_last("alice → bob>")
     t.type("hello")
     wait_until("bob has it", lambda: t.last() == "alice → bob>" and "alice → bob> hello\n" in t.screen())
