@@ -22,7 +22,8 @@ int database_state_init(struct database_state *state)
 {
     state->looked = false;
     state->reachable = false;
-    state->away = true;
+    state->away =
+        false; /* until somebody has looked: who logs in first isn't refused because another is just looking */
     state->trying = false;
     (void)snprintf(state->cause, sizeof state->cause, "nobody has asked it yet");
     return pthread_mutex_init(&state->lock, NULL) == 0 ? 0 : -1;
