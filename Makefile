@@ -51,7 +51,8 @@ help:
 ##  make check      the quick part of the tests: build and unit tests
 ##  make lint       clang-format, cppcheck, clang-tidy, and the rooms' rules
 ##  make format     apply .clang-format
-##  make units      build the unit tests;  make fuzzers: the fuzz targets (SAN=fuzz);  make bench: kdc-bench
+##  make units      build the unit tests;  make fuzzers: the fuzz targets (SAN=fuzz);  make benches: kdc-bench
+##  make bench      measure the KDC beside its limits; a table with ratios (some minutes)
 ##  make deps       install the Debian packages that building, running and testing need
 ##  make install    into $(DESTDIR)$(PREFIX)
 ##  make clean      remove build/
@@ -121,7 +122,9 @@ admin_SRCS := $(wildcard kdc/admin/*.c)
 client_SRCS := $(wildcard client/*.c)
 cli_SRCS := $(wildcard client/cli/*.c)
 support_SRCS := $(wildcard tests/support/*.c) $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
-bench_SRCS := $(wildcard tests/bench/*.c)
+relay_SRCS := $(wildcard tests/bench/bare_relay.c)
+preload_SRCS := $(wildcard tests/bench/quick_bcrypt.c)
+bench_SRCS := $(filter-out $(relay_SRCS) $(preload_SRCS),$(wildcard tests/bench/*.c))
 unit_SRCS := $(wildcard tests/unit/test_*.c)
 probe_SRCS := $(wildcard tests/integration/*.c)
 fuzz_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
@@ -129,7 +132,7 @@ SQL_FILES := $(shell find sql -name '*.sql' | LC_ALL=C sort)
 
 PROGRAM_SRCS := $(crypto_SRCS) $(password_SRCS) $(wire_SRCS) $(kdc_SRCS) $(kdcd_SRCS) $(admin_SRCS) $(client_SRCS) \
 	$(cli_SRCS)
-TEST_SRCS := $(support_SRCS) $(bench_SRCS) $(unit_SRCS) $(probe_SRCS) $(fuzz_SRCS)
+TEST_SRCS := $(support_SRCS) $(bench_SRCS) $(relay_SRCS) $(preload_SRCS) $(unit_SRCS) $(probe_SRCS) $(fuzz_SRCS)
 ALL_SRCS := $(PROGRAM_SRCS) $(TEST_SRCS)
 ALL_HEADERS := $(wildcard crypto/*.h wire/*.h kdc/*.h kdc/*/*.h client/*.h client/*/*.h tests/*/*.h)
 
@@ -151,11 +154,13 @@ room_cflags = $(strip $(CRYPTO_CFLAGS) \
 PROGRAMS := $(if $(kdcd_SRCS),$(BUILD)/bin/kdcd) $(if $(admin_SRCS),$(BUILD)/bin/kdc-admin) \
 	$(if $(cli_SRCS),$(BUILD)/bin/kdc-chat)
 
-.PHONY: all units fuzzers bench lib
+.PHONY: all units fuzzers benches bench lib
 all: $(PROGRAMS) lib
 lib: $(if $(client_SRCS),$(BUILD)/libkdcchat.a $(BUILD)/libkdcchat.pc)
 units: $(unit_SRCS:tests/unit/%.c=$(BUILD)/unit/%) $(probe_SRCS:tests/integration/%.c=$(BUILD)/probe/%)
-bench: $(if $(bench_SRCS),$(BUILD)/bin/kdc-bench)
+benches: $(if $(bench_SRCS),$(BUILD)/bin/kdc-bench $(BUILD)/bin/kdc-bench-relay $(BUILD)/lib/quick_bcrypt.so)
+bench: all benches
+	@$(PYTHON) tests/bench/run.py $(BUILD)/bin
 
 KDC_ARCHIVES := $(call archive,kdc) $(call archive,wire) $(call archive,password) $(call archive,crypto)
 CLIENT_ARCHIVES := $(call archive,client) $(call archive,wire) $(call archive,crypto)
@@ -173,10 +178,18 @@ $(BUILD)/bin/kdc-chat: $(call objects,$(cli_SRCS)) $(CLIENT_ARCHIVES)
 $(BUILD)/bin/kdc-chat: LINK = $(CLIENT_LINK)
 $(BUILD)/bin/kdc-bench: $(call objects,$(bench_SRCS)) $(EVERY_ARCHIVE)
 $(BUILD)/bin/kdc-bench: LINK = $(KDC_LINK) $(CLIENT_LINK)
-$(addprefix $(BUILD)/bin/,kdcd kdc-admin kdc-chat kdc-bench): $(BUILD)/flags
+$(BUILD)/bin/kdc-bench-relay: $(call objects,$(relay_SRCS)) $(KDC_ARCHIVES)
+$(BUILD)/bin/kdc-bench-relay: LINK = $(KDC_LINK)
+$(addprefix $(BUILD)/bin/,kdcd kdc-admin kdc-chat kdc-bench kdc-bench-relay): $(BUILD)/flags
 	@mkdir -p $(@D)
 	$(say) LINK $@
 	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(LINK)
+
+# Preloaded into a kdcd that kdc-bench fills with sessions.
+$(BUILD)/lib/quick_bcrypt.so: $(preload_SRCS) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(CPPFLAGS_ALL) $(filter-out -fPIE,$(CFLAGS_ALL)) -fPIC -shared -o $@ $<
 
 # --- Archives ----------------------------------------------------------------------------------------------------
 # One for each room, so that a test can take any part; an object comes into a program only when it is needed.

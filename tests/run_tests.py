@@ -262,9 +262,9 @@ def stages():
     everything = ["tests/integration", "tests/e2e", "tests/interop", "tests/model"]
     prefix = sanitizer_prefix()
     return [
-        ("build", None, lambda: build("build", "all", "units", "bench")),
+        ("build", None, lambda: build("build", "all", "units", "benches")),
         ("unit", "build", lambda: unit("unit", plain)),
-        ("build-clang", None, lambda: build("build-clang", "CC=clang", "BUILD=build/clang", "all", "units", "bench")),
+        ("build-clang", None, lambda: build("build-clang", "CC=clang", "BUILD=build/clang", "all", "units", "benches")),
         ("unit-clang", "build-clang", lambda: unit("unit-clang", clang)),
         ("lint", None, lambda: lint("lint")),
         ("programs", "build", lambda: pytest("programs", plain, everything)),

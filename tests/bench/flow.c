@@ -1,0 +1,114 @@
+#include "tests/bench/flow.h"
+
+#include "tests/bench/limits.h"
+
+#define WARM_UP_SECONDS 0.2
+#define DRAIN_SECONDS 3
+#define PER 100000.0
+
+struct flow {
+    struct traffic *traffic;
+    bool stopping;
+};
+
+static void fill_window(struct way *way)
+{
+    const struct options *options = way->pair->traffic->bench->options;
+    while (way->from->state == SESSION_UP && way->sent - way->received < options->window) {
+        way_add(way);
+        if (!options->batch) {
+            session_send(way->from);
+        }
+    }
+    session_send(way->from);
+}
+
+/* With --batch a window is sent again once all of it is there. */
+static void on_arrived(struct way *way)
+{
+    const struct traffic *traffic = way->pair->traffic;
+    const struct flow *flow = traffic->pool.context;
+    if (!flow->stopping && (!traffic->bench->options->batch || way->sent == way->received)) {
+        fill_window(way);
+    }
+}
+
+static bool any_fault(const void *context)
+{
+    const struct flow *flow = context;
+    return faults_any(&flow->traffic->bench->faults);
+}
+
+static bool all_arrived(const void *context)
+{
+    const struct flow *flow = context;
+    for (size_t i = 0; i < flow->traffic->pair_count; i++) {
+        const struct way *way = &flow->traffic->pairs[i].forth;
+        if (way->received < way->sent) {
+            return faults_any(&flow->traffic->bench->faults);
+        }
+    }
+    return true;
+}
+
+static uint64_t in_seconds(double seconds)
+{
+    return clock_ns() + (uint64_t)(seconds * 1e9);
+}
+
+static void count_lost(const struct flow *flow)
+{
+    for (size_t i = 0; i < flow->traffic->pair_count; i++) {
+        const struct way *way = &flow->traffic->pairs[i].forth;
+        if (way->expected < way->sent) {
+            flow->traffic->bench->faults.lost += way->sent - way->expected;
+        }
+    }
+}
+
+void flow_run(struct traffic *traffic, double seconds, struct outcome *outcome)
+{
+    struct flow flow = { .traffic = traffic };
+    const struct target *target = traffic->pool.target;
+    traffic->pool.context = &flow;
+    traffic->arrived = on_arrived;
+    for (size_t i = 0; i < traffic->pair_count; i++) {
+        fill_window(&traffic->pairs[i].forth);
+    }
+    (void)!pool_run(&traffic->pool, in_seconds(WARM_UP_SECONDS), any_fault, &flow);
+
+    traffic->latency = &outcome->latency;
+    traffic->delivered = 0;
+    const struct sample from = sample_take(target->pid, target->database_pid);
+    (void)!pool_run(&traffic->pool, in_seconds(seconds), any_fault, &flow);
+    const struct sample to = sample_take(target->pid, target->database_pid);
+    spent_add(&outcome->spent, &from, &to);
+    outcome->delivered += traffic->delivered;
+    traffic->latency = NULL;
+
+    flow.stopping = true;
+    (void)!pool_run(&traffic->pool, in_seconds(DRAIN_SECONDS), all_arrived, &flow);
+    count_lost(&flow);
+}
+
+double flow_cpu_per_100k(const struct outcome *outcome)
+{
+    return outcome->delivered > 0 ? outcome->spent.server_cpu / (double)outcome->delivered * PER : 0;
+}
+
+void flow_report(struct bench *bench, const char *section, const struct outcome *outcome)
+{
+    const double seconds = outcome->spent.seconds;
+    bench_put(bench, section, "delivered", json_integer((json_int_t)outcome->delivered));
+    bench_number(bench, section, "delivered_per_s", seconds > 0 ? (double)outcome->delivered / seconds : 0);
+    bench_number(bench, section, "server_cpu_s_per_100k", flow_cpu_per_100k(outcome));
+    bench_put(bench, section, "latency", latency_json(&outcome->latency));
+    bench_put(bench, section, "used", spent_json(&outcome->spent));
+}
+
+double flow_aead_us(const struct bench *bench)
+{
+    const struct suite *inner = suite_by_id(SUITE_3DES_CBC_HMAC_SHA512);
+    const size_t content = 1 + 2 * sizeof(uint64_t) + bench->options->size;
+    return limits_aead_us(suite_by_name(bench->options->suite), 21 + suite_sealed_len(inner, content));
+}

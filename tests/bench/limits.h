@@ -1,0 +1,29 @@
+/*
+ * limits.h: what this machine's arithmetic allows, measured beside the server's work: bare calls, nothing around them.
+ */
+#ifndef BENCH_LIMITS_H
+#define BENCH_LIMITS_H
+
+#include "crypto/dh.h"
+#include "crypto/suite.h"
+
+/* libxcrypt's crypt_rn with bcrypt at that cost, on so many threads at once. 0, or -1 without memory or threads. */
+struct limits_bcrypt {
+    double per_s;  /* all threads together */
+    double cpu_ms; /* of one call */
+};
+int limits_bcrypt(unsigned cost, unsigned threads, double seconds, struct limits_bcrypt *limit)
+    __attribute__((warn_unused_result));
+
+/* CPU milliseconds of one call each. */
+struct limits_handshake {
+    double powm_sec_ms;   /* mpz_powm_sec: any base, an exponent of the group's short length */
+    double fixed_base_ms; /* a power of the generator from a table, the exponent drawn */
+    double sign_ms;       /* Ed25519 */
+};
+int limits_handshake(const struct dh_group *group, struct limits_handshake *limit) __attribute__((warn_unused_result));
+
+/* CPU microseconds for opening and sealing `len` bytes. 0 when memory is out. */
+double limits_aead_us(const struct suite *suite, size_t len);
+
+#endif

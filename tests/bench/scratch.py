@@ -1,0 +1,91 @@
+#!/usr/bin/python3
+"""A kdcd on a scratch database, for kdc-bench --spawn.
+
+Makes a private MariaDB in a temporary folder, accounts bench00000 and so on, and starts kdcd. Then prints one line of
+JSON (server, pid, database_pid, users, password) and waits for the end of its standard input, upon which all is ended and
+removed.
+"""
+import argparse
+import contextlib
+import json
+import os
+import pathlib
+import secrets
+import shutil
+import signal
+import sys
+import tempfile
+import warnings
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import crypt
+
+HERE = pathlib.Path(__file__).resolve().parent
+USERS = "bench"
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kdcd", type=pathlib.Path, required=True, help="the program; kdc-admin lies beside it")
+    parser.add_argument("--accounts", type=int, required=True)
+    parser.add_argument("--cost", type=int, default=12, help="of bcrypt, hashes and policy")
+    parser.add_argument("--reactors", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--quick-logins", action="store_true", help="preload lib/quick_bcrypt.so")
+    return parser.parse_args()
+
+
+def add_accounts(database, count, password, cost, quick):
+    """All with one hash. A quick one says that it is of that cost, and is of cost 4 (quick_bcrypt.c)."""
+    salt = crypt.mksalt(crypt.METHOD_BLOWFISH, rounds=2 ** (4 if quick else cost))
+    made = crypt.crypt(password, salt)
+    made = f"$2b${cost:02}${made[7:]}"
+    rows = [(f"{USERS}{number:05}", made) for number in range(count)]
+    with database.connect_admin() as connection, connection.cursor() as cursor:
+        cursor.executemany("INSERT INTO users (name, hash, state, created) VALUES (%s, %s, 'active', UTC_TIMESTAMP(3))",
+                           rows)
+
+
+def start(options, folder, ending):
+    # Taken from here on, as support.programs reads it when it is imported.
+    os.environ["KDC_BIN"] = str(options.kdcd.resolve().parent)
+    sys.path.insert(0, str(HERE.parent))
+    from support.kdcd import Database, Kdcd
+    from support.mariadb import MariaDb, make_template
+    make_template(folder / "template")
+    (folder / "db").mkdir()
+    mariadb = MariaDb(folder / "db", folder / "template")
+    ending.callback(mariadb.stop, signal.SIGKILL)
+    mariadb.start()
+    (folder / "accounts").mkdir()
+    database = Database(mariadb, folder / "accounts")
+    password = secrets.token_hex(16)
+    add_accounts(database, options.accounts, password, options.cost, options.quick_logins)
+    (folder / "kdcd").mkdir()
+    kdcd = Kdcd(
+        database, folder / "kdcd", listen={"backlog": 4096},
+        threads={"reactors": options.reactors, "workers": options.workers},
+        policy={"bcrypt_cost": options.cost, "rekey_messages": 1000000000, "rekey_seconds": 31536000,
+                "groups": "ffdhe3072, ffdhe2048, ffdhe4096, ffdhe6144, ffdhe8192"},
+        limits={"connections": 1000000, "connections_before_login": 100000, "connections_per_source": 1000000,
+                "queue": 100000, "ping_seconds": 20000, "handshake_deadline": 600, "login_deadline": 3600})
+    quick = options.kdcd.resolve().parent.parent / "lib" / "quick_bcrypt.so"
+    kdcd.start(prefix=["env", f"LD_PRELOAD={quick}"] if options.quick_logins else ())
+    ending.callback(kdcd.stop)
+    return {"server": kdcd.server, "pid": kdcd.pid, "database_pid": mariadb.process.pid, "users": USERS,
+            "password": password}
+
+
+def main():
+    options = arguments()
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="kdc-bench-"))
+    with contextlib.ExitStack() as ending:
+        ending.callback(shutil.rmtree, folder, ignore_errors=True)
+        told = start(options, folder, ending)
+        print(json.dumps(told), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""kdc-bench measures what it says, and finds what is lost, doubled or out of order. About the instrument, not about speed."""
+import json
+import os
+import shutil
+import subprocess
+import time
+
+import pytest
+
+from support.programs import ROOT, environment, program, wait_until
+
+pytestmark = pytest.mark.plain
+
+# For kdc-bench-relay: its protocol (tests/bench/bare_relay.c), with something done to the 20th frame from one side.
+FAULTY_RELAY = """#!/usr/bin/python3
+import json, os, socket, struct, sys
+listening = socket.create_server(("127.0.0.1", 0))
+print(json.dumps({{"server": "127.0.0.1:%d" % listening.getsockname()[1], "pid": os.getpid()}}), flush=True)
+
+def frame(connection):
+    header = connection.recv(4, socket.MSG_WAITALL)
+    if len(header) < 4:
+        os._exit(0)
+    return header + connection.recv(struct.unpack(">I", header)[0], socket.MSG_WAITALL)
+
+ends = {{}}
+while len(ends) < 2:
+    connection = listening.accept()[0]
+    hello = frame(connection)
+    ends[hello[4:]] = connection
+first, second = (ends[number] for number in sorted(ends))
+for number in ends:
+    ends[number].sendall(b"\\0\\0\\0\\4" + number)
+seen = 0
+while True:
+    data = frame(first)
+    seen += 1
+    if seen == 20:
+        {fault}
+    else:
+        second.sendall(data)
+"""
+
+
+def bench(*arguments, binary=None, **options):
+    return subprocess.Popen([binary or program("kdc-bench"), *map(str, arguments), "--json"], cwd=ROOT,
+                            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
+
+
+def finish(process, timeout=60):
+    output, errors = process.communicate(timeout=timeout)
+    return process.returncode, json.loads(output) if output else None, errors
+
+
+@pytest.fixture
+def attach(folder):
+    """The options by which kdc-bench takes a running kdcd, and makes its accounts there."""
+    def options(kdc):
+        password = folder / "password"
+        password.touch(mode=0o600)
+        password.write_text("correct horse\n")
+        return ["--server", kdc.server, "--pid", kdc.pid, "--register", "--users", "measured", "--password-file", password]
+    return options
+
+
+def is_measured(report, *numbers):
+    used = report["result"]["used"]
+    assert report["faults"] == {"errors": 0, "lost": 0, "doubled": 0, "out_of_order": 0}
+    assert used["server_cpu_s"] > 0 and used["generator_cpu_s"] > 0 and used["seconds"] > 0
+    assert report["server"]["peak_rss"] >= report["server"]["rss"] >= report["server"]["pss"] > 0
+    for number in numbers:
+        assert report["result"][number] > 0, number
+    latency = report["result"]["latency"]
+    assert 0 < latency["p50_us"] <= latency["p99_us"] <= latency["max_us"]
+
+
+@pytest.mark.parametrize("mode, options, numbers, ratios", [
+    ("handshake", ["--concurrency", 2], ["count", "per_s", "server_cpu_ms_each"], ["cpu_to_arithmetic"]),
+    ("login", ["--concurrency", 2, "--cost", 10, "--seconds", 0.5], ["count", "server_cpu_ms_each"],
+     ["rate_to_bcrypt", "cpu_to_bcrypt"]),
+    ("login", ["--concurrency", 2, "--cost", 10, "--prepared", "--sessions", 60], ["count", "server_cpu_ms_each"],
+     ["rate_to_bcrypt"]),
+    ("keys", ["--concurrency", 2], ["count", "per_s", "server_cpu_ms_each"], []),
+    ("pingpong", ["--count", 500], ["round_trips", "server_cpu_us_each"], ["p50_to_bare", "p99_to_bare"]),
+    ("relay", ["--pairs", 3], ["delivered", "delivered_per_s", "server_cpu_s_per_100k"],
+     ["cpu_to_bare", "cpu_to_bare_and_aead", "p50_to_bare"]),
+    ("relay", ["--pairs", 2, "--inner", "real", "--size", 4000], ["delivered", "server_cpu_s_per_100k"], ["cpu_to_bare"]),
+    ("relay", ["--pairs", 2, "--batch", "--window", 100], ["delivered", "server_cpu_s_per_100k"], ["cpu_to_bare"]),
+    ("idle", ["--pairs", 1, "--sessions", 20], ["sessions", "delivered"], ["cpu_to_none_idle"]),
+])
+def test_each_mode_reports_what_it_measured_and_its_limit(kdcd, attach, mode, options, numbers, ratios):
+    kdc = kdcd()
+    status, report, errors = finish(bench(mode, "--seconds", 0.3, *options, *attach(kdc)))
+    assert status == 0, errors
+    assert report["mode"] == mode
+    is_measured(report, *numbers)
+    for ratio in ratios:
+        assert report["ratio"][ratio] > 0, ratio
+
+
+def test_what_spawn_starts_is_gone_afterwards(folder):
+    environ = {**environment(folder), "TMPDIR": str(folder)}
+    before = set(os.listdir(folder))
+    process = bench("relay", "--spawn", "--pairs", 2, "--seconds", 0.3, "--reactors", 1, env=environ)
+    made = wait_until("the scratch folder is there", lambda: set(os.listdir(folder)) - before)
+    status, report, errors = finish(process)
+    assert status == 0, errors
+    is_measured(report, "delivered")
+    assert report["options"]["reactors"] == 1 and report["ratio"]["cpu_to_bare"] > 0
+    assert not made & set(os.listdir(folder))
+
+
+@pytest.mark.parametrize("mode", ["relay", "pingpong", "handshake"])
+def test_a_kdcd_that_dies_in_the_middle_makes_it_fail(kdcd, attach, mode):
+    kdc = kdcd()
+    process = bench(mode, "--pairs", 2, "--concurrency", 2, "--seconds", 20, "--count", 10000000, "--no-limits",
+                    *attach(kdc))
+    wait_until("there are connections", lambda: kdc.admin_json("status")["connections"] > 0)
+    time.sleep(0.5)
+    kdc.kill()
+    status, report, errors = finish(process, 15)
+    assert status == 1 and report["faults"]["errors"] > 0, report
+    assert "mean nothing" in errors
+
+
+@pytest.mark.parametrize("fault, found", [
+    ("pass", "out_of_order"),
+    ("second.sendall(data + data)", "doubled"),
+    ("after = frame(first); second.sendall(after + data)", "out_of_order"),
+    ("second.sendall(data[:-1] + bytes([data[-1] ^ 1]))", "errors"),
+    ("sys.stdin.read(); os._exit(0)", "lost"),
+])
+def test_a_relay_that_loses_doubles_or_swaps_is_found_out(kdcd, attach, folder, fault, found):
+    """By the same code that judges what kdcd delivers."""
+    binary = shutil.copy(program("kdc-bench"), folder)
+    relay = folder / "kdc-bench-relay"
+    relay.write_text(FAULTY_RELAY.format(fault=fault))
+    relay.chmod(0o755)
+    kdc = kdcd()
+    status, report, errors = finish(
+        bench("relay", "--pairs", 1, "--window", 4, "--seconds", 0.3, *attach(kdc), binary=binary))
+    assert status == 1 and report["result"]["delivered"] > 0, errors
+    assert report["faults"][found] > 0, report["faults"]
+
+
+def test_a_refused_login_makes_it_fail(kdcd, attach):
+    kdc = kdcd(policy={"registration": "closed"})
+    status, report, _ = finish(bench("relay", "--pairs", 1, "--seconds", 0.3, *attach(kdc)))
+    assert status == 1 and "registration_closed" in report["faults"]["first"]
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["relay", "--pairs", "0"], ["relay", "--inner", "both"],
+                                       ["relay", "--server", "127.0.0.1:1"], ["relay", "--seconds", "nan"]])
+def test_a_wrong_command_line_is_refused(arguments):
+    assert finish(bench(*arguments))[0] == 2
