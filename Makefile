@@ -52,9 +52,11 @@ help:
 ##  make lint       clang-format, cppcheck, clang-tidy, and the rooms' rules
 ##  make format     apply .clang-format
 ##  make units      build the unit tests;  make fuzzers: the fuzz targets (SAN=fuzz);  make benches: kdc-bench
-##  make bench      measure the KDC beside its limits; a table with ratios (some minutes)
+##  make bench      measure the KDC beside its limits, and write docs/benchmarks.md (ten minutes);
+##                  a part, and no document: make bench BENCH="--seconds 1 --only relay";  make tsan-bench: look for races
 ##  make deps       install the Debian packages that building, running and testing need
-##  make install    into $(DESTDIR)$(PREFIX)
+##  make manual     man pages and shell completions into $(BUILD)/manual
+##  make install    into $(DESTDIR)$(PREFIX);  make uninstall: out of it
 ##  make clean      remove build/
 ##  Variables: CC=clang  SAN=address|thread|fuzz  BUILD=dir  WERROR= (warnings don't stop the build)  V=1 (commands)
 run:
@@ -128,13 +130,14 @@ bench_SRCS := $(filter-out $(relay_SRCS) $(preload_SRCS),$(wildcard tests/bench/
 unit_SRCS := $(wildcard tests/unit/test_*.c)
 probe_SRCS := $(wildcard tests/integration/*.c)
 fuzz_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
+manual_SRCS := $(wildcard scripts/manual/*.c)
 SQL_FILES := $(shell find sql -name '*.sql' | LC_ALL=C sort)
 
 PROGRAM_SRCS := $(crypto_SRCS) $(password_SRCS) $(wire_SRCS) $(kdc_SRCS) $(kdcd_SRCS) $(admin_SRCS) $(client_SRCS) \
 	$(cli_SRCS)
 TEST_SRCS := $(support_SRCS) $(bench_SRCS) $(relay_SRCS) $(preload_SRCS) $(unit_SRCS) $(probe_SRCS) $(fuzz_SRCS)
-ALL_SRCS := $(PROGRAM_SRCS) $(TEST_SRCS)
-ALL_HEADERS := $(wildcard crypto/*.h wire/*.h kdc/*.h kdc/*/*.h client/*.h client/*/*.h tests/*/*.h)
+ALL_SRCS := $(PROGRAM_SRCS) $(TEST_SRCS) $(manual_SRCS)
+ALL_HEADERS := $(wildcard crypto/*.h wire/*.h kdc/*.h kdc/*/*.h client/*.h client/*/*.h tests/*/*.h scripts/*/*.h)
 
 objects = $(patsubst %.c,$(BUILD)/obj/%.o,$(1))
 archive = $(BUILD)/lib/$(1).a
@@ -146,7 +149,7 @@ room_cflags = $(strip $(CRYPTO_CFLAGS) \
 	$(if $(filter kdc/%,$(1)),$(KDC_CFLAGS)) \
 	$(if $(filter client/%,$(1)),$(CLIENT_CFLAGS)) \
 	$(if $(filter client/cli/%,$(1)),$(CLI_CFLAGS)) \
-	$(if $(filter tests/%,$(1)),$(KDC_CFLAGS) $(CLIENT_CFLAGS) $(CLI_CFLAGS) $(PASSWORD_CFLAGS)))
+	$(if $(filter tests/% scripts/%,$(1)),$(KDC_CFLAGS) $(CLIENT_CFLAGS) $(CLI_CFLAGS) $(PASSWORD_CFLAGS)))
 
 # --- Programs ----------------------------------------------------------------------------------------------------
 
@@ -154,13 +157,20 @@ room_cflags = $(strip $(CRYPTO_CFLAGS) \
 PROGRAMS := $(if $(kdcd_SRCS),$(BUILD)/bin/kdcd) $(if $(admin_SRCS),$(BUILD)/bin/kdc-admin) \
 	$(if $(cli_SRCS),$(BUILD)/bin/kdc-chat)
 
-.PHONY: all units fuzzers benches bench lib
+.PHONY: all units fuzzers benches bench tsan-bench lib
+BENCH ?=
 all: $(PROGRAMS) lib
 lib: $(if $(client_SRCS),$(BUILD)/libkdcchat.a $(BUILD)/libkdcchat.pc)
 units: $(unit_SRCS:tests/unit/%.c=$(BUILD)/unit/%) $(probe_SRCS:tests/integration/%.c=$(BUILD)/probe/%)
 benches: $(if $(bench_SRCS),$(BUILD)/bin/kdc-bench $(BUILD)/bin/kdc-bench-relay $(BUILD)/lib/quick_bcrypt.so)
+# Without gnuplot or perf it goes on, and says what is left out.
 bench: all benches
-	@$(PYTHON) tests/bench/run.py $(BUILD)/bin
+	@scripts/deps.sh run bench || echo 'bench: going on without what is missing'
+	@$(PYTHON) tests/bench/run.py $(BENCH) $(BUILD)/bin
+# kdcd under ThreadSanitizer with messages and logins at once; a report of a race makes kdc-bench fail.
+tsan-bench:
+	@$(MAKE) --no-print-directory SAN=thread BUILD=build/tsan all benches
+	@tests/bench/tsan.sh build/tsan/bin
 
 KDC_ARCHIVES := $(call archive,kdc) $(call archive,wire) $(call archive,password) $(call archive,crypto)
 CLIENT_ARCHIVES := $(call archive,client) $(call archive,wire) $(call archive,crypto)
@@ -176,8 +186,8 @@ $(BUILD)/bin/kdc-admin: $(call objects,$(admin_SRCS)) $(KDC_ARCHIVES)
 $(BUILD)/bin/kdc-admin: LINK = $(KDC_LINK)
 $(BUILD)/bin/kdc-chat: $(call objects,$(cli_SRCS)) $(CLIENT_ARCHIVES)
 $(BUILD)/bin/kdc-chat: LINK = $(CLIENT_LINK)
-$(BUILD)/bin/kdc-bench: $(call objects,$(bench_SRCS)) $(EVERY_ARCHIVE)
-$(BUILD)/bin/kdc-bench: LINK = $(KDC_LINK) $(CLIENT_LINK)
+$(BUILD)/bin/kdc-bench: $(call objects,$(bench_SRCS)) $(call archive,wire) $(call archive,crypto)
+$(BUILD)/bin/kdc-bench: LINK = $(KDC_LINK)
 $(BUILD)/bin/kdc-bench-relay: $(call objects,$(relay_SRCS)) $(KDC_ARCHIVES)
 $(BUILD)/bin/kdc-bench-relay: LINK = $(KDC_LINK)
 $(addprefix $(BUILD)/bin/,kdcd kdc-admin kdc-chat kdc-bench kdc-bench-relay): $(BUILD)/flags
@@ -262,7 +272,7 @@ $(BUILD)/obj/gen/sql_files.o: $(BUILD)/gen/sql_files.c $(BUILD)/flags
 
 # The simulation runs the real KDC on stand-ins (tests/unit/sim_standins.c, sim_memo.c) for what these are:
 SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc realloc reallocarray free \
-	worker_pool_new worker_pool_free worker_pool_submit pthread_create pthread_join \
+	worker_pool_new worker_pool_free worker_pool_submit worker_pool_withdraw journal_start journal_issue pthread_create pthread_join \
 	event_base_new event_base_free event_base_loop event_new event_free event_assign event_add event_del event_pending \
 	mailbox_push directory_insert directory_remove directory_find directory_find_or_watch \
 	recv send shutdown close setsockopt getnameinfo clock_gettime log_event
@@ -317,18 +327,69 @@ $(BUILD)/tidy/%.ok: %.c .clang-tidy $(CONFIG)
 print-%:
 	@printf '%s\n' '$($*)'
 
+# --- Manual ------------------------------------------------------------------------------------------------------
+# Man pages and completions: what is a table in a program comes from that table (scripts/manual), the rest from
+# docs/man/*.in.
+
+MANUAL := $(BUILD)/manual
+PAGES := $(patsubst docs/man/%.in,$(MANUAL)/%,$(wildcard docs/man/*.in))
+PROGRAM_NAMES := $(notdir $(PROGRAMS))
+BASH_COMPLETIONS := $(PROGRAM_NAMES:%=$(MANUAL)/bash/%)
+ZSH_COMPLETIONS := $(PROGRAM_NAMES:%=$(MANUAL)/zsh/_%)
+
+.PHONY: manual
+manual: $(PAGES) $(BASH_COMPLETIONS) $(ZSH_COMPLETIONS)
+$(MANUAL)/tables: $(call objects,$(manual_SRCS)) $(EVERY_ARCHIVE) $(BUILD)/flags
+	@mkdir -p $(@D)
+	$(say) LINK $@
+	$(Q)$(CC) $(LDFLAGS_ALL) -o $@ $(filter %.o,$^) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group $(KDC_LINK) \
+		$(CLIENT_LINK)
+$(MANUAL)/tables.json: $(MANUAL)/tables
+	$(Q)$< > $@
+$(PAGES): $(MANUAL)/%: docs/man/%.in scripts/manual/pages.py $(MANUAL)/tables.json
+	$(say) MAN $@
+	$(Q)$(PYTHON) scripts/manual/pages.py $(MANUAL)/tables.json $< > $@
+$(BASH_COMPLETIONS): $(MANUAL)/bash/%: scripts/manual/completions.py $(MANUAL)/tables.json
+	@mkdir -p $(@D)
+	$(say) BASH $@
+	$(Q)$(PYTHON) $< $(MANUAL)/tables.json bash $* > $@
+$(ZSH_COMPLETIONS): $(MANUAL)/zsh/_%: scripts/manual/completions.py $(MANUAL)/tables.json
+	@mkdir -p $(@D)
+	$(say) ZSH $@
+	$(Q)$(PYTHON) $< $(MANUAL)/tables.json zsh $* > $@
+
 # --- Install -----------------------------------------------------------------------------------------------------
 
-.PHONY: install
-install: all
-	install -d $(DESTDIR)$(PREFIX)/{bin,sbin,include,lib/pkgconfig,share/doc/kdc-chat}
-	install -m 755 $(BUILD)/bin/kdc-chat $(DESTDIR)$(PREFIX)/bin/
-	install -m 755 $(BUILD)/bin/kdcd $(BUILD)/bin/kdc-admin $(DESTDIR)$(PREFIX)/sbin/
-	install -m 644 client/kdcchat.h $(DESTDIR)$(PREFIX)/include/
-	install -m 644 $(BUILD)/libkdcchat.a $(DESTDIR)$(PREFIX)/lib/
-	install -m 644 $(BUILD)/libkdcchat.pc $(DESTDIR)$(PREFIX)/lib/pkgconfig/
-	install -m 644 LICENSE README.md docs/kdc.conf.sample $(wildcard docs/*.md docs/*.txt) $(DESTDIR)$(PREFIX)/share/doc/kdc-chat/
-	@for page in $(wildcard docs/*.[158]); do \
-		install -D -m 644 "$$page" "$(DESTDIR)$(PREFIX)/share/man/man$${page##*.}/$${page##*/}" || exit 1; done
+$(BUILD)/dist/%: dist/%.in $(BUILD)/prefix
+	@mkdir -p $(@D)
+	$(Q)sed -e 's,@PREFIX@,$(PREFIX),' $< > $@
+
+# MODE:FILE:PLACE for all that is installed, the place below $(PREFIX).
+install_entry = $(foreach file,$(3),$(1):$(file):$(2)/$(notdir $(file)))
+INSTALLED = $(call install_entry,755,bin,$(BUILD)/bin/kdc-chat) \
+	$(call install_entry,755,sbin,$(BUILD)/bin/kdcd $(BUILD)/bin/kdc-admin) \
+	$(call install_entry,644,include,client/kdcchat.h) \
+	$(call install_entry,644,lib,$(BUILD)/libkdcchat.a) \
+	$(call install_entry,644,lib/pkgconfig,$(BUILD)/libkdcchat.pc) \
+	$(call install_entry,644,lib/systemd/system,$(BUILD)/dist/kdcd.service) \
+	$(call install_entry,644,lib/sysusers.d,dist/sysusers.d/kdc-chat.conf) \
+	$(call install_entry,644,lib/tmpfiles.d,dist/tmpfiles.d/kdc-chat.conf) \
+	$(foreach page,$(PAGES),$(call install_entry,644,share/man/man$(patsubst .%,%,$(suffix $(page))),$(page))) \
+	$(call install_entry,644,share/bash-completion/completions,$(BASH_COMPLETIONS)) \
+	$(call install_entry,644,share/zsh/site-functions,$(ZSH_COMPLETIONS)) \
+	$(call install_entry,644,share/doc/kdc-chat,LICENSE README.md docs/kdc.conf.sample $(wildcard docs/*.md docs/*.txt))
+
+# Modes are ours, not the umask's; folders that are there stay as they are.
+.PHONY: install uninstall
+install: all manual $(BUILD)/dist/kdcd.service
+	@umask 022; for entry in $(INSTALLED); do \
+		IFS=: read -r mode file place <<< "$$entry"; place="$(DESTDIR)$(PREFIX)/$$place"; \
+		printf '  %-5s %s\n' INST "$$place"; \
+		mkdir -p "$${place%/*}" && install -m "$$mode" "$$file" "$$place" || exit 1; done
+
+# Leaves configuration, identity, accounts, and folders that others may use.
+uninstall:
+	@for entry in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$${entry##*:}" || exit 1; done
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/kdc-chat" 2>/dev/null || true
 
 endif

@@ -121,6 +121,7 @@ void core_disconnected(struct core *core)
     }
     core->ping_waits = false;
     core->state = CORE_DISCONNECTED;
+    resumption_disconnected(core);
     if (core->error != KC_OK && !passes_by_itself(core->error) && !(core->accepted && core->error_by_alert))
         login_forget(core);
 }
@@ -143,6 +144,7 @@ bool core_put(struct core *core, const struct message *m)
         core_fail(core, KC_NO_MEMORY);
         return false;
     }
+    secret_wipe_left_residue(); /* who calls us isn't ours */
     core->last_sent = core_now(core);
     size_t frame_len = buffer_len(&core->output) - before;
     struct bytes head = { .data = buffer_data(&core->output) + before, .len = frame_len };
@@ -168,7 +170,9 @@ static void handle_frame(struct core *core, uint8_t *frame, size_t len)
     size_t head_len = len < sizeof(head) ? len : sizeof(head);
     memcpy(head, frame, head_len);
     struct bytes plain;
-    if (record_open(&core->channel->receiving, frame, len, &plain) != 0) {
+    int opened = record_open(&core->channel->receiving, frame, len, &plain);
+    secret_wipe_left_residue();
+    if (opened != 0) {
         trace_line(core, "<- a record of %zu bytes that doesn't open", len);
         core_fail(core, REASON_RECORD);
         return;
@@ -317,7 +321,9 @@ struct core *core_new(const struct core_host *host, const struct handshake_polic
     buffer_init(&core->input, FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN);
     buffer_init(&core->output, OUTPUT_LIMIT);
     core->credentials = secret_alloc(sizeof(*core->credentials));
-    if (core->credentials == NULL || rng_fill(host->rng, (uint8_t *)&core->instance, sizeof(core->instance)) != 0)
+    core->resumption = secret_alloc(sizeof(*core->resumption));
+    if (core->credentials == NULL || core->resumption == NULL ||
+        rng_fill(host->rng, (uint8_t *)&core->instance, sizeof(core->instance)) != 0)
         core_free(&core);
     return core;
 }
@@ -327,9 +333,11 @@ void core_free(struct core **core_at)
     struct core *core = *core_at;
     if (core == NULL)
         return;
-    core_disconnected(core);
+    if (core->credentials != NULL && core->resumption != NULL)
+        core_disconnected(core);
     peers_free(core);
     secret_free(&core->credentials);
+    secret_free(&core->resumption);
     free(core);
     *core_at = NULL;
 }

@@ -11,9 +11,15 @@
 
 /* ---- sending ---- */
 
-static bool room_for_texts(const struct core *core)
+static bool window_is_open(const struct peer *peer)
 {
-    return buffer_len(&core->output) < OUTPUT_TEXT_LIMIT;
+    return peer->in_flight < CONVERSATION_WINDOW;
+}
+
+/* Receipts and texts: behind the epoch's confirm, within the window, and while not too much waits for the connection. */
+static bool may_go(const struct core *core, const struct peer *peer)
+{
+    return !peer->confirm_due && window_is_open(peer) && buffer_len(&core->output) < OUTPUT_TEXT_LIMIT;
 }
 
 /* Seals under the newest epoch. The chain steps on with every message: so the room is there before, or the connection
@@ -29,6 +35,7 @@ static bool seal_content(struct core *core, struct peer *peer, const struct cont
         core_fail(core, KC_NO_MEMORY);
         return false;
     }
+    peer->in_flight += message_len(m);
     return true;
 }
 
@@ -39,9 +46,18 @@ static bool send_content(struct core *core, struct peer *peer, const struct cont
     return seal_content(core, peer, content, sealed, &m) && core_put(core, &m);
 }
 
+/* False when the connection ends over it; true also when the confirm has to wait, and everything else behind it. */
+static bool send_confirm(struct core *core, struct peer *peer)
+{
+    if (!peer->confirm_due || !window_is_open(peer))
+        return true;
+    peer->confirm_due = false;
+    return send_content(core, peer, &(struct content){ .kind = CONTENT_CONFIRM });
+}
+
 static void send_receipts(struct core *core, struct peer *peer)
 {
-    for (size_t i = 0; i < peer->arrival_count && room_for_texts(core); i++) {
+    for (size_t i = 0; i < peer->arrival_count && may_go(core, peer); i++) {
         struct arrival *arrival = &peer->arrivals[i];
         if (!arrival->receipt_due || peer->epoch == NULL)
             continue;
@@ -57,7 +73,7 @@ static void send_receipts(struct core *core, struct peer *peer)
 static void send_texts(struct core *core, struct peer *peer)
 {
     const struct outbox_text *text;
-    while (room_for_texts(core) && (text = outbox_next(&peer->outbox)) != NULL) {
+    while (may_go(core, peer) && (text = outbox_next(&peer->outbox)) != NULL) {
         struct content content = {
             .kind = CONTENT_TEXT,
             .instance = core->instance,
@@ -79,6 +95,8 @@ void conversation_flush(struct core *core, struct peer *peer)
 {
     if (core->state != CORE_READY || peer->epoch == NULL)
         return;
+    if (!send_confirm(core, peer))
+        return;
     send_receipts(core, peer);
     if (core->state == CORE_READY)
         send_texts(core, peer);
@@ -95,8 +113,10 @@ void conversations_flush(struct core *core)
 
 void conversations_acknowledge(struct core *core)
 {
-    for (size_t i = 0; i < core->peer_count && core->state == CORE_READY; i++)
-        send_receipts(core, core->peers[i]);
+    for (size_t i = 0; i < core->peer_count && core->state == CORE_READY; i++) {
+        if (core->peers[i]->epoch != NULL && send_confirm(core, core->peers[i]))
+            send_receipts(core, core->peers[i]);
+    }
 }
 
 int core_send(struct core *core, const char *name, const char *text, size_t len, uint64_t *number)
@@ -181,7 +201,7 @@ uint64_t conversation_due(const struct core *core, const struct peer *peer)
 {
     if (peer->epoch == NULL)
         return UINT64_MAX;
-    if (room_for_texts(core)) {
+    if (may_go(core, peer)) {
         if (outbox_next(&peer->outbox) != NULL)
             return core_now(core);
         for (size_t i = 0; i < peer->arrival_count; i++) {
@@ -233,6 +253,7 @@ static void take_epoch(struct core *core, struct peer *peer, struct epoch *epoch
     peer->epoch = epoch;
     peer->conversation = epoch_conversation(epoch);
     peer->newest_epoch = epoch_number(epoch);
+    peer->confirm_due = true;
     peer->repaired = false;
     peer->open_before = false;
     if (peer->opening != OPENING_ASKED)
@@ -255,8 +276,10 @@ void conversation_grant(struct core *core, const struct message_grant *m)
         return;
     }
     struct peer *peer = peer_get(core, other);
-    if (peer != NULL && peer->conversation != m->conversation)
+    if (peer != NULL && peer->conversation != m->conversation) {
         peer->newest_epoch = 0;
+        peer->in_flight = 0;
+    }
     if (peer == NULL || m->epoch <= peer->newest_epoch) {
         trace_line(core, "epoch ignored: conversation %llu, epoch %u (%s)", (unsigned long long)m->conversation,
                    m->epoch, peer == NULL ? "too many conversations" : "not newer than the one at hand");
@@ -269,7 +292,7 @@ void conversation_grant(struct core *core, const struct message_grant *m)
     }
     take_epoch(core, peer, epoch);
     /* Before any event: the application may send from within it, and the confirm is the first message of its epoch. */
-    if (!send_content(core, peer, &(struct content){ .kind = CONTENT_CONFIRM }))
+    if (!send_confirm(core, peer))
         return;
     trace_epoch(core, m);
     core_emit(core, &(struct kc_event){
@@ -401,4 +424,13 @@ void conversation_undelivered(struct core *core, const struct message_undelivere
     outbox_rewind(&peer->outbox);
     peer_want_open(peer,
                    m->reason == REASON_PEER_OFFLINE && peer->outbox.count > 0 ? core_now(core) : peer_calm(core, peer));
+}
+
+/* What became of those bytes doesn't matter here: the KDC gives back each that this session has sent, once. What may go now
+ * does at the end of the input. */
+void conversation_credit(struct core *core, const struct message_credit *m)
+{
+    struct peer *peer = peer_by_conversation(core, m->conversation);
+    if (peer != NULL)
+        peer->in_flight -= m->bytes < peer->in_flight ? m->bytes : peer->in_flight;
 }

@@ -44,6 +44,9 @@ static bool take_when_ready(struct core *core, struct message *m)
     case MESSAGE_UNDELIVERED:
         conversation_undelivered(core, &m->undelivered);
         return true;
+    case MESSAGE_CREDIT:
+        conversation_credit(core, &m->credit);
+        return true;
     case MESSAGE_PRESENCE:
         peer_presence(core, &m->presence);
         return true;

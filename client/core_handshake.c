@@ -30,6 +30,7 @@ int core_connected(struct core *core)
     if (core->handshake == NULL)
         return KC_NO_MEMORY;
     core->state = CORE_HANDSHAKE;
+    resumption_offer(core);
     if (handshake_client_start(core->handshake, &core->output) != REASON_NONE) {
         core_fail(core, REASON_INTERNAL);
         return core->error;
@@ -40,6 +41,9 @@ int core_connected(struct core *core)
 
 static void handshake_failed(struct core *core, const struct handshake_failure *failure)
 {
+    /* A ticket that stood in the way isn't offered again. */
+    if (!failure->from_peer || failure->reason == REASON_CONFIRM || failure->reason == REASON_MALFORMED)
+        resumption_forget(core);
     if (failure->from_peer) {
         core->error_by_alert = true;
         core->retry_after =
@@ -86,6 +90,7 @@ static void handshake_done(struct core *core)
         core->state = CORE_CREDENTIALS;
         trace_sent_frames(core, before);
         trace_handshake_done(core, keys);
+        resumption_judge(core, keys);
     } else {
         core_fail(core, error);
     }

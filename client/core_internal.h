@@ -33,6 +33,15 @@ struct credentials {
     uint8_t password[PASSWORD_LEN_MAX];
 };
 
+/* What the KDC gave us to come back by (docs/protocol.md section 3.5). Secret memory; never on disk. */
+struct resumption {
+    uint8_t secret[KDF_SECRET_LEN]; /* of the ticket below */
+    uint8_t next[KDF_SECRET_LEN];   /* of the one that this connection's welcome brings */
+    uint8_t ticket[TICKET_LEN_MAX];
+    size_t ticket_len; /* 0: there is none */
+    uint64_t until;    /* now() from which on it is of no use */
+};
+
 /* Secret memory. */
 struct channel {
     struct record_half sending;
@@ -63,6 +72,8 @@ struct peer {
     uint32_t newest_epoch;  /* the greatest that was ever taken; 0: none */
     struct epoch *epoch;    /* NULL: none, or dead */
     struct epoch *previous; /* for receiving only; NULL once the peer has confirmed the newest */
+    bool confirm_due;       /* the newest epoch's confirm waits for credit */
+    size_t in_flight;       /* bytes of this session's ciphertext messages that no credit has come for */
     bool repaired;          /* a new epoch was asked for because of a message under the newest */
     uint64_t rekey_at;      /* by age, and ... */
     uint64_t rekey_after;   /* ... by messages sent; UINT64_MAX: never */
@@ -120,6 +131,9 @@ struct core {
     struct credentials *credentials;
     bool make_account;
     bool accepted; /* the KDC has taken these credentials before */
+    struct resumption *resumption;
+    bool offered;  /* the ticket, in the handshake that goes on */
+    bool resuming; /* it was taken: the KDC welcomes or refuses without having been asked */
     struct name self;
     uint64_t session;
     uint64_t rekey_messages;
@@ -157,6 +171,18 @@ bool core_put(struct core *core, const struct message *m);
 /* core_handshake.c: a frame before there are records. */
 void core_plain_frame(struct core *core, struct bytes frame);
 
+/* core_resumption.c */
+/* Offers the ticket in the handshake that is about to start, if there is one that may be used. */
+void resumption_offer(struct core *core);
+/* The handshake is done: whether the ticket was taken, and the secret of the next one. */
+void resumption_judge(struct core *core, const struct handshake_keys *keys);
+/* The ticket of a welcome, in place of the one before. */
+void resumption_keep(struct core *core, const struct message_welcome *m);
+/* The one that is there is of no use any more. */
+void resumption_forget(struct core *core);
+/* The connection is gone. */
+void resumption_disconnected(struct core *core);
+
 /* core_login.c: the credentials are sent as soon as the channel is up; what the KDC says to them. */
 void login_start(struct core *core);
 void login_welcome(struct core *core, const struct message_welcome *m);
@@ -187,10 +213,11 @@ void peer_presence(struct core *core, const struct message_presence *m);
 void conversation_grant(struct core *core, const struct message_grant *m);
 void conversation_ciphertext(struct core *core, const struct message_ciphertext *m);
 void conversation_undelivered(struct core *core, const struct message_undelivered *m);
+void conversation_credit(struct core *core, const struct message_credit *m);
 /* Sends receipts and texts that may go now. */
 void conversation_flush(struct core *core, struct peer *peer);
 void conversations_flush(struct core *core);
-/* Sends the receipts that are due, and nothing else. */
+/* Sends the receipts that are due, and no texts. */
 void conversations_acknowledge(struct core *core);
 /* Asks for new epochs where the newest has served its time. */
 void conversation_rekey_if_due(struct core *core, struct peer *peer);

@@ -1,4 +1,4 @@
-/* core_login.c: who one is: credentials in, and what the KDC says to them. */
+/* core_login.c: who one is: credentials in, and what the KDC says to them, or to a ticket. */
 #include "client/core_internal.h"
 
 #include "crypto/secret.h"
@@ -22,7 +22,8 @@ static void send_credentials(struct core *core)
 int core_login(struct core *core, const char *name, const char *password, size_t password_len, bool make_account)
 {
     struct name parsed;
-    if (core->state == CORE_LOGIN || core->state == CORE_READY || core->state == CORE_ENDED)
+    if (core->state == CORE_LOGIN || core->state == CORE_READY || core->state == CORE_ENDED || core->offered ||
+        core->resuming)
         return KC_NOT_READY;
     if (name_from_string(name, &parsed) != 0)
         return KC_BAD_NAME;
@@ -34,7 +35,7 @@ int core_login(struct core *core, const char *name, const char *password, size_t
         peers_free(core);
         core->self = (struct name){ .text = "" };
     }
-    secret_wipe(core->credentials, sizeof(*core->credentials));
+    login_forget(core);
     core->credentials->name = parsed;
     memcpy(core->credentials->password, password, password_len);
     core->credentials->password_len = password_len;
@@ -48,10 +49,15 @@ int core_login(struct core *core, const char *name, const char *password, size_t
 void login_forget(struct core *core)
 {
     secret_wipe(core->credentials, sizeof(*core->credentials));
+    resumption_forget(core);
 }
 
 void login_start(struct core *core)
 {
+    if (core->resuming) {
+        core->state = CORE_LOGIN;
+        return;
+    }
     if (core->credentials->password_len > 0) {
         send_credentials(core);
         return;
@@ -74,6 +80,7 @@ void login_welcome(struct core *core, const struct message_welcome *m)
     core->make_account = false;
     core->accepted = true;
     core->state = CORE_READY;
+    resumption_keep(core, m);
     opens_after_login(core);
     core_emit(core, &(struct kc_event){
                         .type = KC_EVENT_READY,
@@ -88,6 +95,13 @@ void login_welcome(struct core *core, const struct message_welcome *m)
 
 void login_refused(struct core *core, const struct message_refused *m)
 {
+    if (core->resuming) {
+        /* The account was changed at this very moment: whether the password still holds, the KDC says. */
+        core->resuming = false;
+        resumption_forget(core);
+        login_start(core);
+        return;
+    }
     if (core->accepted) {
         /* Nobody sits at the prompt: busy and the like are worth another try, all else is the end. */
         core->retry_after = m->retry_after;

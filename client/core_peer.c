@@ -33,6 +33,7 @@ void peer_drop_epochs(struct peer *peer)
 {
     epoch_free(&peer->epoch);
     epoch_free(&peer->previous);
+    peer->confirm_due = false;
 }
 
 static void peer_free(struct peer *peer)
@@ -168,6 +169,7 @@ void opens_after_login(struct core *core)
         struct peer *peer = core->peers[i];
         peer->opened_at = 0;
         peer->open_tries = 0;
+        peer->in_flight = 0; /* this session has sent nothing yet */
         if (peer->outbox.count > 0)
             peer_want_open(peer, now);
         else if (peer->open_before)

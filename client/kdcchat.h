@@ -5,7 +5,8 @@
  * Give it an event_base (libevent 2.1), options and a function for events; call kc_login and kc_connect; run the loop.
  * The library connects, runs the handshake, logs in, opens conversations when they are needed, encrypts and decrypts,
  * keeps every text until the other person's client has it, and reconnects with a backoff when the connection is lost:
- * the password stays in locked memory for that. It knows nothing of terminals, prints nothing and never exits.
+ * by the KDC's newest ticket, or by the password when that isn't taken. Both stay in locked memory for that, and nowhere
+ * else. It knows nothing of terminals, prints nothing and never exits.
  *
  * Thread: a kc_client and its event_base belong to one thread. Calls may be made from inside the event function, except
  * kc_free. Strings and bytes in an event are lent for the length of the call. All text is UTF-8; names come out in
@@ -64,7 +65,8 @@ struct kc_options {
     const char *known_kdcs;  /* path of the file of known KDCs; NULL: nothing is remembered */
     const char *fingerprint; /* "SHA256:…": the KDC must have it, and is remembered without asking; NULL: ask */
     const char *groups;      /* names, comma-separated, most preferred first; NULL: ffdhe3072,ffdhe4096 */
-    const char *suites;      /* likewise; NULL: chacha20-poly1305,aes-256-gcm,3des-cbc-hmac-sha512 */
+    const char *suites;      /* likewise; NULL: aes-256-gcm or chacha20-poly1305 first, whichever
+                              * this processor is quicker at, then the other and 3des-cbc-hmac-sha512 */
     bool reconnect;          /* whether to come back by itself after a connection is lost */
     bool send_only; /* texts that arrive are neither taken nor acknowledged: they stay in their senders' outboxes */
     unsigned connect_timeout; /* seconds for connection, handshake and login together; 0: 15 */
@@ -132,7 +134,7 @@ void kc_free(struct kc_client **client);
 
 /* Whom to log in as; `make_account` registers instead. The password is copied into locked memory; the caller wipes
  * its own. Before kc_connect, or as the answer to KC_EVENT_LOGIN_REFUSED. The password is wiped when it was refused,
- * and when the library gives up. KC_OK, KC_BAD_NAME, KC_BAD_PASSWORD; KC_NOT_READY while a login is under way or
+ * and when the library gives up; tickets likewise. KC_OK, KC_BAD_NAME, KC_BAD_PASSWORD; KC_NOT_READY while a login is under way or
  * done. */
 int kc_login(struct kc_client *client, const char *name, const char *password, size_t password_len, bool make_account);
 

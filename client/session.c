@@ -11,7 +11,6 @@
 
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_GROUPS "ffdhe3072,ffdhe4096"
-#define DEFAULT_SUITES "chacha20-poly1305,aes-256-gcm,3des-cbc-hmac-sha512"
 #define DEFAULT_TIMEOUT 15
 #define TIMEOUT_MAX 3600
 
@@ -196,7 +195,7 @@ static bool fingerprint_valid(const char *fingerprint)
 static int parse_policy(const struct kc_options *options, struct handshake_policy *policy)
 {
     const char *groups = options->groups == NULL ? DEFAULT_GROUPS : options->groups;
-    const char *suites_text = options->suites == NULL ? DEFAULT_SUITES : options->suites;
+    const char *suites_text = options->suites == NULL ? suite_default_names() : options->suites;
     policy->group_count = parse_names(groups, policy->groups, DH_GROUP_COUNT, group_number);
     policy->suite_count = parse_names(suites_text, policy->suites, SUITE_COUNT, suite_number);
     return policy->group_count > 0 && policy->suite_count > 0 ? KC_OK : KC_BAD_OPTION;

@@ -73,6 +73,8 @@ static void describe_client_hello(struct bytes frame, char *out, size_t room)
                        hex(m.random, sizeof(m.random), 8, random));
     for (size_t i = 0; i < m.suite_count && len > 0 && (size_t)len < room; i++)
         len += snprintf(out + len, room - (size_t)len, " %s", suite_name(m.suites[i]));
+    if (m.resumes && len > 0 && (size_t)len < room)
+        (void)snprintf(out + len, room - (size_t)len, ", a ticket of %zu bytes", m.ticket.len);
 }
 
 static void describe_server_hello(struct bytes frame, char *out, size_t room)
@@ -80,8 +82,8 @@ static void describe_server_hello(struct bytes frame, char *out, size_t room)
     struct server_hello m;
     char random[HEX_ROOM];
     if (frame_get_server_hello(frame, &m) == 0)
-        (void)snprintf(out, room, ", suite %s, random %s, with identity, signature and confirm", suite_name(m.suite),
-                       hex(m.random, sizeof(m.random), 8, random));
+        (void)snprintf(out, room, ", suite %s, %srandom %s, with identity, signature and confirm", suite_name(m.suite),
+                       m.resumed ? "resumed, " : "", hex(m.random, sizeof(m.random), 8, random));
 }
 
 static void describe_retry(struct bytes frame, char *out, size_t room)
@@ -152,11 +154,20 @@ static void describe_ciphertext(const struct message_ciphertext *m, char *out, s
                    hex(m->sealed.data, m->sealed.len, HEX_MAX, start));
 }
 
+/* A ticket's bytes are nobody's business, not even sealed. */
+static void describe_welcome(const struct message_welcome *m, char *out, size_t room)
+{
+    int len = snprintf(out, room, " %s, session %llu", m->name.text, (unsigned long long)m->session);
+    if (m->ticket.len > 0 && len > 0 && (size_t)len < room)
+        (void)snprintf(out + len, room - (size_t)len, ", a ticket of %zu bytes for %u seconds", m->ticket.len,
+                       m->ticket_seconds);
+}
+
 static void describe(const struct message *m, char *out, size_t room)
 {
     switch (m->type) {
     case MESSAGE_WELCOME:
-        (void)snprintf(out, room, " %s, session %llu", m->welcome.name.text, (unsigned long long)m->welcome.session);
+        describe_welcome(&m->welcome, out, room);
         break;
     case MESSAGE_REFUSED:
         (void)snprintf(out, room, " request %u, %s", m->refused.request, reason_name(m->refused.reason));
@@ -191,6 +202,10 @@ static void describe(const struct message *m, char *out, size_t room)
         break;
     case MESSAGE_CLOSE:
         (void)snprintf(out, room, " %s", reason_name(m->close.reason));
+        break;
+    case MESSAGE_CREDIT:
+        (void)snprintf(out, room, " conversation %llu, %u bytes", (unsigned long long)m->credit.conversation,
+                       m->credit.bytes);
         break;
     default:
         break;

@@ -12,7 +12,6 @@
  */
 #include "crypto/secret.h"
 
-#include <nettle/memops.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <string.h>
@@ -48,6 +47,7 @@
 #define BITMAP_WORDS (SLAB_LEN / SLOT_STEP / 64)
 #define FINE_CLASSES 16 /* 64, 128, ... 1024 bytes */
 #define COARSE_CLASSES 14
+#define SPARE_SLABS 16 /* half a MiB: empty ones whose pages are kept for what comes next */
 #define CLASS_COUNT (FINE_CLASSES + COARSE_CLASSES)
 
 /* Past 1 KiB: what a slab holds 24, 20, 16, 12, 10 ... 1 of. */
@@ -80,6 +80,7 @@ static pthread_once_t fork_handlers = PTHREAD_ONCE_INIT;
 static struct arena *arenas; /* guarded by `lock`, as the next three */
 static struct arena *own_blocks;
 static struct slab *with_free_slots[CLASS_COUNT];
+static size_t spare_slabs; /* prepared, and of no class */
 static struct secret_stats stats;
 
 static void lock_before_fork(void)
@@ -227,6 +228,7 @@ static struct arena *arena_new(void)
 static void arena_end(struct arena *arena)
 {
     for (size_t i = 0; i < SLABS_PER_ARENA; i++) {
+        spare_slabs -= arena->slabs[i].prepared ? 1 : 0;
         stats.reserved -= arena->slabs[i].prepared ? SLAB_LEN : 0;
         stats.locked -= arena->slabs[i].locked ? SLAB_LEN : 0;
     }
@@ -271,6 +273,8 @@ static struct slab *slab_new(size_t class)
         stats.reserved += SLAB_LEN;
         stats.locked += slab->locked ? SLAB_LEN : 0;
         hide_block(slab_start(slab), SLAB_LEN);
+    } else {
+        spare_slabs--;
     }
     slab->slot_len = (uint32_t)class_len(class);
     slab->slots = (uint32_t)(SLAB_LEN / slab->slot_len);
@@ -281,14 +285,36 @@ static struct slab *slab_new(size_t class)
     return slab;
 }
 
-/* Takes an empty slab from its class. Its pages stay, for the next class that needs a slab, unless they are the last
- * of an arena and another arena has slabs to spare. */
+/* Gives an empty slab's pages back to the system, keeping its addresses. Where the kernel won't, they stay. */
+static void slab_release(struct slab *slab)
+{
+    uint8_t *start = slab_start(slab);
+    if (slab->locked && munlock(start, SLAB_LEN) != 0) {
+        return;
+    }
+    if (madvise(start, SLAB_LEN, MADV_DONTNEED) == 0) {
+        slab->prepared = false;
+        stats.reserved -= SLAB_LEN;
+        spare_slabs--;
+    }
+    if (slab->locked && (!slab->prepared || mlock(start, SLAB_LEN) != 0)) {
+        slab->locked = false;
+        stats.locked -= SLAB_LEN;
+    }
+}
+
+/* Takes an empty slab from its class. Its pages stay for the next class that needs a slab, unless there are enough of such, or
+ * they are the last of an arena and another arena has slabs to spare. */
 static void slab_end(struct slab *slab)
 {
     struct arena *arena = arena_of(slab);
     unlist_slab(slab);
     slab->slot_len = 0;
     arena->slabs_used--;
+    spare_slabs++;
+    if (spare_slabs > SPARE_SLABS) {
+        slab_release(slab);
+    }
     if (arena->slabs_used > 0) {
         return;
     }
@@ -427,7 +453,23 @@ void secret_wipe(void *data, size_t len)
 
 bool secret_equal(const void *a, const void *b, size_t len)
 {
-    return memeql_sec(a, b, len) != 0;
+    /* By words: Nettle's memeql_sec goes by bytes, which showed in the price of a record. */
+    uint64_t difference = 0;
+    const uint8_t *x = a, *y = b;
+    for (; len >= sizeof difference; len -= sizeof difference) {
+        uint64_t word, other;
+        memcpy(&word, x, sizeof word);
+        memcpy(&other, y, sizeof other);
+        difference |= word ^ other;
+        x += sizeof word;
+        y += sizeof other;
+    }
+    for (; len > 0; len--) {
+        difference |= (uint64_t)(*x++ ^ *y++);
+    }
+    /* The compiler may not learn early that they differ. */
+    __asm__ volatile("" : "+r"(difference));
+    return difference == 0;
 }
 
 struct secret_stats secret_stats(void)

@@ -32,9 +32,19 @@ void secret_wipe(void *data, size_t len);
  * nothing). For whoever copied a secret; secret_wipe_residue does it too. */
 void secret_wipe_registers(void);
 
-/* Wipes what Nettle and GMP leave of a secret that they computed with: on the stack below the caller, 4 KiB deep, and in the
- * vector registers. Called by each function of this room that gave them one, as its end. About 50 ns. */
+/* What Nettle and GMP leave of a secret that they computed with lies on the stack below their caller, up to 4 KiB deep, and
+ * in the vector registers. It is wiped in one of two ways.
+ *
+ * At once: each function of this room that gave them a secret ends in secret_wipe_residue, which costs about 50 ns. */
 void secret_wipe_residue(void);
+
+/* Or later, where that would be a good part of the work: aead_seal and aead_open say by secret_leave_residue that they have
+ * left something (1 ns), and the thread calls secret_wipe_left_residue before it waits or goes back to code that isn't ours.
+ * That wipes the stack from its own frame to 4 KiB below the deepest call that left anything since the last time, and the
+ * registers; where nothing was left it does nothing. So it is called from a frame above all those calls: a loop's, a
+ * job's. Each thread for itself. */
+void secret_leave_residue(void);
+void secret_wipe_left_residue(void);
 
 /* From now on GMP wipes whatever it gives back, in the whole process: Hogweed signs in scratch of GMP's. A program that holds
  * an identity calls it at the start of main, before there are other threads; a library never does. */

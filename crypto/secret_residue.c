@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define STACK_DEPTH 4096 /* bytes: traces lie 2.5 KiB down at most, where a first call has the linker save registers */
+#define WIPE_STEP 1024
 
 static __attribute__((noinline)) void wipe_stack(void)
 {
@@ -22,6 +23,37 @@ void secret_wipe_residue(void)
 {
     wipe_stack();
     secret_wipe_registers();
+}
+
+/* The lowest frame of this thread that left something; 0: nothing is left. */
+static _Thread_local uintptr_t deepest;
+
+__attribute__((noinline)) void secret_leave_residue(void)
+{
+    const uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+    if (deepest == 0 || here < deepest) {
+        deepest = here;
+    }
+}
+
+/* The deeper part first: then this isn't a tail call, whose frame would be this one once more. */
+static __attribute__((noinline)) void wipe_stack_down_to(uintptr_t end) /* NOLINT(misc-no-recursion) */
+{
+    uint8_t below[WIPE_STEP];
+    __asm__ volatile("" ::"r"(below) : "memory");
+    if ((uintptr_t)below > end) {
+        wipe_stack_down_to(end);
+    }
+    secret_wipe(below, sizeof below);
+}
+
+void secret_wipe_left_residue(void)
+{
+    if (deepest != 0) {
+        wipe_stack_down_to(deepest - STACK_DEPTH);
+        secret_wipe_registers();
+        deepest = 0;
+    }
 }
 
 /* By GMP's own functions the memory is malloc's. */

@@ -7,6 +7,9 @@
 
 #include <stdalign.h>
 #include <string.h>
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
 
 #define STREAM_RECORDS (UINT64_C(1) << 22)
 #define STREAM_BYTES (UINT64_C(1) << 34)
@@ -59,6 +62,23 @@ struct aead {
 static const struct suite_code *code_of(const struct suite *suite)
 {
     return codes[suite - suites];
+}
+
+static bool processor_has_aes(void)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("pclmul");
+#elif defined(__aarch64__) && defined(HWCAP_AES)
+    return (getauxval(AT_HWCAP) & HWCAP_AES) != 0;
+#else
+    return false;
+#endif
+}
+
+const char *suite_default_names(void)
+{
+    return processor_has_aes() ? "aes-256-gcm,chacha20-poly1305,3des-cbc-hmac-sha512"
+                               : "chacha20-poly1305,aes-256-gcm,3des-cbc-hmac-sha512";
 }
 
 const struct suite *suite_by_id(uint16_t id)
@@ -148,7 +168,7 @@ void aead_seal(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_l
 {
     const struct suite_message message = { .sequence = sequence, .ad = ad, .ad_len = ad_len };
     aead->code->seal(aead->state, aead->iv, &message, plain, plain_len, out);
-    secret_wipe_residue();
+    secret_leave_residue();
 }
 
 int aead_open(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_len, const uint8_t *sealed,
@@ -156,7 +176,7 @@ int aead_open(struct aead *aead, uint64_t sequence, const void *ad, size_t ad_le
 {
     const struct suite_message message = { .sequence = sequence, .ad = ad, .ad_len = ad_len };
     const int result = aead->code->open(aead->state, aead->iv, &message, sealed, sealed_len, plain, plain_len);
-    secret_wipe_residue();
+    secret_leave_residue();
     return result;
 }
 

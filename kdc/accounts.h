@@ -14,10 +14,9 @@ struct accounts {
     enum store_result (*find)(struct accounts *accounts, const struct name *name, struct store_user *user);
     enum store_result (*add)(struct accounts *accounts, const struct name *name, const char *hash, uint64_t *id);
     enum store_result (*rehash)(struct accounts *accounts, uint64_t id, const char *from, const char *to);
-    enum store_result (*logged_in)(struct accounts *accounts, uint64_t id);
-    enum store_result (*issue)(struct accounts *accounts, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch);
-    enum store_result (*audit)(struct accounts *accounts, const char *event, const char *user, const char *source,
-                               const char *detail);
+    /* For the journal's thread. */
+    enum store_result (*write)(struct accounts *accounts, struct store_batch *batch);
+    enum store_result (*changes)(struct accounts *accounts, uint64_t *since, store_changed *changed, void *context);
     /* A sentence about the last failure, lent; never a secret. */
     const char *(*error)(struct accounts *accounts);
     /* Passwords, as in crypto/password.h. */

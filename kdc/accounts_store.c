@@ -43,6 +43,14 @@ bool database_state_get(struct database_state *state, char cause[DATABASE_CAUSE_
     return reachable;
 }
 
+bool database_state_away(struct database_state *state)
+{
+    pthread_mutex_lock(&state->lock);
+    const bool away = state->away;
+    pthread_mutex_unlock(&state->lock);
+    return away;
+}
+
 /* Before a question: whether it may be asked. A database that says nothing holds up whoever asks it until a timeout: one
  * worker is enough for that. */
 static bool may_ask(struct accounts_store *s)
@@ -104,21 +112,14 @@ static enum store_result rehash(struct accounts *a, uint64_t id, const char *fro
     return may_ask(self(a)) ? judged(self(a), store_user_rehash(self(a)->store, id, from, to)) : STORE_UNAVAILABLE;
 }
 
-static enum store_result logged_in(struct accounts *a, uint64_t id)
+static enum store_result write_batch(struct accounts *a, struct store_batch *batch)
 {
-    return may_ask(self(a)) ? judged(self(a), store_user_logged_in(self(a)->store, id)) : STORE_UNAVAILABLE;
+    return may_ask(self(a)) ? judged(self(a), store_write(self(a)->store, batch)) : STORE_UNAVAILABLE;
 }
 
-static enum store_result issue(struct accounts *a, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
+static enum store_result changes(struct accounts *a, uint64_t *since, store_changed *changed, void *context)
 {
-    return may_ask(self(a)) ? judged(self(a), store_epoch_issue(self(a)->store, user_a, user_b, epoch))
-                            : STORE_UNAVAILABLE;
-}
-
-static enum store_result audit(struct accounts *a, const char *event, const char *user, const char *source,
-                               const char *detail)
-{
-    return may_ask(self(a)) ? judged(self(a), store_audit(self(a)->store, event, user, source, detail))
+    return may_ask(self(a)) ? judged(self(a), store_account_changes(self(a)->store, since, changed, context))
                             : STORE_UNAVAILABLE;
 }
 
@@ -173,9 +174,8 @@ struct accounts *accounts_store_new(const struct config *config, struct database
         .find = find,
         .add = add,
         .rehash = rehash,
-        .logged_in = logged_in,
-        .issue = issue,
-        .audit = audit,
+        .write = write_batch,
+        .changes = changes,
         .error = error_text,
         .hash = hash_password,
         .verify = verify,

@@ -29,6 +29,9 @@ void database_state_clear(struct database_state *state);
 /* Any thread: true when it is reachable; else `cause` tells why. */
 bool database_state_get(struct database_state *state, char cause[DATABASE_CAUSE_MAX]);
 
+/* Any thread: whether it didn't answer the last question. */
+bool database_state_away(struct database_state *state);
+
 /* Doesn't connect yet. NULL when memory is out. `state` is lent and outlives it. */
 struct accounts *accounts_store_new(const struct config *config, struct database_state *state)
     __attribute__((warn_unused_result));

@@ -33,7 +33,6 @@ struct admission *admission_new(void)
         free(a);
         return NULL;
     }
-    a->seed |= 1;
     return a;
 }
 
@@ -77,20 +76,24 @@ struct admission_source admission_source_of(const struct sockaddr *address)
     return source;
 }
 
-static bool same_source(const struct admission_source *a, const struct admission_source *b)
+bool admission_source_equal(const struct admission_source *a, const struct admission_source *b)
 {
     return a->family == b->family && memcmp(a->prefix, b->prefix, sizeof a->prefix) == 0;
+}
+
+uint64_t admission_source_hash(const struct admission_source *source, uint64_t seed)
+{
+    uint64_t prefix;
+    memcpy(&prefix, source->prefix, sizeof prefix);
+    const unsigned __int128 product = (unsigned __int128)(prefix ^ source->family ^ seed) * (seed | 1);
+    return ((uint64_t)product ^ (uint64_t)(product >> 64)) >> 20;
 }
 
 /* The place that points to the source's count, or where a new one would hang. Under the lock. */
 static struct source_count **place_of(struct admission *a, const struct admission_source *source)
 {
-    uint64_t prefix;
-    memcpy(&prefix, source->prefix, sizeof prefix);
-    const unsigned __int128 product = (unsigned __int128)(prefix ^ source->family ^ a->seed) * (a->seed | 1);
-    const uint64_t hash = (uint64_t)product ^ (uint64_t)(product >> 64);
-    struct source_count **place = &a->buckets[(hash >> 20) % BUCKETS];
-    while (*place != NULL && !same_source(&(*place)->source, source)) {
+    struct source_count **place = &a->buckets[admission_source_hash(source, a->seed) % BUCKETS];
+    while (*place != NULL && !admission_source_equal(&(*place)->source, source)) {
         place = &(*place)->next;
     }
     return place;

@@ -42,6 +42,9 @@ struct admission *admission_new(void) __attribute__((warn_unused_result));
 void admission_free(struct admission **admission); /* sets to NULL */
 
 struct admission_source admission_source_of(const struct sockaddr *address);
+bool admission_source_equal(const struct admission_source *a, const struct admission_source *b);
+/* For tables of sources. Who doesn't know the seed can't choose addresses that collide. */
+uint64_t admission_source_hash(const struct admission_source *source, uint64_t seed);
 
 /* A new connection. `dice` is a random number, for early drop. Only ADMISSION_IN counts it. */
 enum admission_verdict admission_enter(struct admission *admission, const struct admission_limits *limits,

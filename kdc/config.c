@@ -226,6 +226,16 @@ static unsigned line_of(const struct loading *loading, const char *section, cons
     return 0;
 }
 
+/* By default beside the identity: that is where a secret may be written. */
+static void ticket_file_place(struct loading *loading)
+{
+    struct config *config = loading->config;
+    if (config->ticket_file[0] == '\0' && loading->error[0] == '\0' &&
+        snprintf(config->ticket_file, CONFIG_TEXT_MAX, "%s-tickets", config->identity_file) >= CONFIG_TEXT_MAX)
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX,
+                       "%s: identity.file is too long a path for identity.ticket_file to be beside it", loading->path);
+}
+
 /* Values that are each right and don't go together. */
 static int contradictions_check(struct loading *loading)
 {
@@ -256,6 +266,7 @@ static int contradictions_check(struct loading *loading)
     }
     if (tcp)
         config->db_socket[0] = '\0';
+    ticket_file_place(loading);
     return loading->error[0] == '\0' ? 0 : -1;
 }
 

@@ -25,6 +25,7 @@ struct config {
     unsigned backlog;
     /* [identity] */
     char identity_file[CONFIG_TEXT_MAX]; /* Ed25519 seed in hexadecimal, mode 0600; made at first start */
+    char ticket_file[CONFIG_TEXT_MAX];   /* what tickets are sealed under (ticket_keys.h), likewise */
     /* [database] */
     char db_socket[CONFIG_TEXT_MAX]; /* UNIX socket; or: */
     char db_host[CONFIG_TEXT_MAX];
@@ -51,6 +52,7 @@ struct config {
     unsigned login_tries;
     unsigned rekey_messages;
     unsigned rekey_seconds;
+    unsigned ticket_lifetime; /* seconds; 0: no tickets */
     /* [limits] */
     unsigned handshake_deadline; /* seconds from accept */
     unsigned login_deadline;     /* seconds from accept */
@@ -74,8 +76,8 @@ struct config {
 int config_load(const char *path, struct config *config, char error[CONFIG_ERROR_MAX])
     __attribute__((warn_unused_result));
 /* The first key that differs and can't be reloaded ("listen.port"; lent until this thread's next call), or NULL when
- * `next` may take over. [policy], [limits] and [log] can be reloaded; [admin] concerns only kdc-admin; the rest takes a
- * restart. */
+ * `next` may take over. [policy] but ticket_lifetime, [limits] and [log] can be reloaded; [admin] concerns only
+ * kdc-admin; the rest takes a restart. */
 const char *config_not_reloadable(const struct config *now, const struct config *next);
 /* Every key with its documentation and default, as a commented kdc.conf. */
 void config_print_sample(FILE *out);

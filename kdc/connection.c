@@ -47,15 +47,6 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
     connection_readable(c);
 }
 
-static void on_writable(evutil_socket_t fd, short what, void *argument)
-{
-    (void)fd;
-    (void)what;
-    struct connection *c = argument;
-    reactor_touch_clock(c->reactor);
-    connection_flush(c);
-}
-
 static void describe(const struct sockaddr *address, socklen_t len, char out[DIRECTORY_SOURCE_MAX])
 {
     char host[48];
@@ -78,7 +69,6 @@ static struct connection *make(struct reactor *reactor, int fd)
         return NULL;
     }
     if (event_assign(&c->read_event, reactor->base, fd, EV_READ | EV_PERSIST, on_readable, c) != 0 ||
-        event_assign(&c->write_event, reactor->base, fd, EV_WRITE | EV_PERSIST, on_writable, c) != 0 ||
         event_add(&c->read_event, NULL) != 0) {
         reactor_release_slot(reactor, &c->ref);
         free(c);
@@ -104,9 +94,10 @@ void connection_open(struct reactor *reactor, int fd, const struct sockaddr *add
     c->phase = CONNECTION_HANDSHAKE;
     c->accepted = reactor->now;
     c->heard = c->accepted;
+    c->spoken = c->accepted;
     c->frame_limit = FRAME_LEN_BEFORE_LOGIN;
     c->admission = *admission;
-    buffer_init(&c->out, SIZE_MAX / 4); /* output_max is watched where messages are sent */
+    buffer_init_with(&c->out, SIZE_MAX / 4, &reactor->buffers); /* output_max is watched where messages are sent */
     describe(address, len, c->source);
     timer_wheel_set(&reactor->wheel, &c->timer,
                     c->accepted + (uint64_t)reactor->live->config.handshake_deadline * 1000);
@@ -124,6 +115,17 @@ static void drop_input(struct connection *c)
     c->partial_room = 0;
 }
 
+/* Nobody waits any more for what a worker has yet to begin. */
+static void withdraw_job(struct connection *c)
+{
+    struct worker_pool *pool = c->reactor->server->pool; /* NULL: it has ended, and all jobs with it */
+    struct job *job = c->with_worker;
+    c->with_worker = NULL;
+    if (job != NULL && pool != NULL && worker_pool_withdraw(pool, job)) {
+        job->destroy(job);
+    }
+}
+
 /* The one place where a socket is closed. The object stays until the end of the turn: callers may still hold it. */
 static void die(struct connection *c)
 {
@@ -132,8 +134,12 @@ static void die(struct connection *c)
         return;
     }
     c->phase = CONNECTION_DEAD;
+    withdraw_job(c);
     (void)event_del(&c->read_event);
-    (void)event_del(&c->write_event);
+    if (c->write_event != NULL) {
+        event_free(c->write_event);
+        c->write_event = NULL;
+    }
     timer_wheel_remove(&c->timer);
     close(c->fd);
     reactor_release_slot(reactor, &c->ref);
@@ -147,6 +153,7 @@ void connection_free(struct connection *connection)
 {
     session_free(&connection->session);
     handshake_server_free(&connection->handshake);
+    connection_drop_offer(connection);
     live_config_drop(&connection->policy);
     if (connection->channel != NULL) {
         record_clear(&connection->channel->in);
@@ -156,6 +163,20 @@ void connection_free(struct connection *connection)
     buffer_clear(&connection->out);
     drop_input(connection);
     free(connection);
+}
+
+bool connection_cool(struct connection *c, uint64_t after_ms)
+{
+    const uint64_t last = c->heard > c->spoken ? c->heard : c->spoken;
+    if (c->reactor->now < last + after_ms) {
+        return false;
+    }
+    c->warm = false;
+    if (c->channel != NULL) {
+        record_cool(&c->channel->in);
+        record_cool(&c->channel->out);
+    }
+    return true;
 }
 
 void connection_lost(struct connection *c, enum reason reason)
@@ -188,6 +209,7 @@ void connection_finish(struct connection *c)
     if (c->phase != CONNECTION_FLUSHING) {
         c->phase = CONNECTION_FLUSHING;
         c->held = false; /* input is thrown away from now on */
+        withdraw_job(c);
         drop_input(c);
         connection_update_reading(c);
         timer_wheel_set(&c->reactor->wheel, &c->timer, c->reactor->now + FLUSH_MS);

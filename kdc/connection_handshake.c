@@ -1,10 +1,12 @@
 #include "kdc/connection.h"
 
 #include "crypto/secret.h"
+#include "kdc/account_changes.h"
 #include "wire/frame.h"
 #include "wire/reason.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 /* The handshake's object and what it was begun under, while a worker computes with it. */
 struct handshake_job {
@@ -35,6 +37,10 @@ static void reply(struct job *job, void *owner)
     if (c->phase != CONNECTION_COMPUTING) {
         return;
     }
+    if (job->busy) {
+        connection_alert(c, REASON_BUSY, job->retry_after);
+        return;
+    }
     c->handshake = h->handshake;
     c->policy = h->policy;
     h->handshake = NULL;
@@ -61,9 +67,12 @@ static void compute(struct connection *c)
         connection_alert(c, REASON_INTERNAL, 0);
         return;
     }
-    h->job = (struct job){
-        .class = JOB_HANDSHAKE, .run = run_handshake, .done = reply, .destroy = destroy_handshake, .owner = c->ref
-    };
+    h->job = (struct job){ .class = JOB_HANDSHAKE,
+                           .run = run_handshake,
+                           .done = reply,
+                           .destroy = destroy_handshake,
+                           .owner = c->ref,
+                           .source = c->admission };
     h->handshake = c->handshake;
     h->policy = c->policy;
     c->handshake = NULL;
@@ -72,19 +81,67 @@ static void compute(struct connection *c)
     if (worker_pool_submit(c->reactor->server->pool, &h->job, &retry_after) != 0) {
         destroy_handshake(&h->job);
         connection_alert(c, REASON_BUSY, retry_after);
+        return;
     }
+    c->with_worker = &h->job;
 }
 
 static void log_done(const struct connection *c, const struct handshake_keys *keys)
 {
     log_line(LOG_DEBUG, "handshake done", LOG_TEXT("source", c->source), LOG_TEXT("group", keys->group->name),
-             LOG_TEXT("suite", keys->suite->name));
+             LOG_TEXT("suite", keys->suite->name), LOG_TEXT("ticket", keys->resumed ? "taken" : "none"));
 }
+
+/* ---- the client's ticket ---- */
+
+/* Secret memory. What the handshake asks about tickets, and what the one that it took says. The handshake's object, which may be
+ * with a worker while the connection goes, doesn't look at it there. */
+struct connection_offer {
+    struct handshake_tickets tickets;
+    struct reactor *reactor;
+    struct ticket ticket;
+};
+
+static bool open_ticket(void *context, struct bytes sealed, uint8_t secret[KDF_SECRET_LEN])
+{
+    struct connection_offer *offer = context;
+    const struct session_host *host = &offer->reactor->host;
+    if (host->changes == NULL || ticket_open(sealed, host->tickets, host->now(host->context), &offer->ticket) != 0 ||
+        !account_changes_holds(host->changes, offer->ticket.user, offer->ticket.epoch)) {
+        return false;
+    }
+    memcpy(secret, offer->ticket.secret, KDF_SECRET_LEN);
+    return true;
+}
+
+/* 0, or -1 when memory is out. */
+static int take_offers(struct connection *c)
+{
+    if (c->reactor->host.tickets == NULL) {
+        return 0;
+    }
+    c->offer = secret_alloc(sizeof *c->offer);
+    if (c->offer == NULL) {
+        return -1;
+    }
+    c->offer->tickets = (struct handshake_tickets){ .context = c->offer, .open = open_ticket };
+    c->offer->reactor = c->reactor;
+    return 0;
+}
+
+void connection_drop_offer(struct connection *c)
+{
+    secret_free(&c->offer);
+}
+
+/* ---- */
 
 /* Both hold the keys: from here on there are records only. */
 static int begin_session(struct connection *c, const struct handshake_keys *keys)
 {
-    const struct session_origin origin = { .source = c->source, .suite = keys->suite->id, .group = keys->group->id };
+    const struct session_origin origin = {
+        .source = c->source, .suite = keys->suite->id, .group = keys->group->id, .resumption = keys->resumption
+    };
     c->channel = secret_alloc(sizeof *c->channel);
     if (c->channel == NULL || record_init(&c->channel->in, keys->suite, keys->client_traffic) != 0 ||
         record_init(&c->channel->out, keys->suite, keys->server_traffic) != 0) {
@@ -101,6 +158,10 @@ static int begin_session(struct connection *c, const struct handshake_keys *keys
     log_done(c, keys);
     handshake_server_free(&c->handshake);
     live_config_drop(&c->policy);
+    if (keys->resumed) {
+        session_resume(c->session, &c->offer->ticket);
+    }
+    connection_drop_offer(c);
     return 0;
 }
 
@@ -117,9 +178,12 @@ static bool is_alert(struct connection *c, struct bytes frame)
 
 static int begin_handshake(struct connection *c)
 {
+    if (take_offers(c) != 0) {
+        return -1;
+    }
     c->policy = live_config_hold(c->reactor->live);
-    c->handshake =
-        handshake_server_new(&c->policy->config.handshake, c->reactor->server->identity, c->reactor->host.rng);
+    c->handshake = handshake_server_new(&c->policy->config.handshake, c->reactor->server->identity,
+                                        c->offer != NULL ? &c->offer->tickets : NULL, c->reactor->host.rng);
     return c->handshake == NULL ? -1 : 0;
 }
 

@@ -175,6 +175,7 @@ void connection_readable(struct connection *c)
         return;
     }
     c->heard = c->reactor->now;
+    connection_warm(c);
     if (!takes_input(c) || !assemble(c, buffer, (size_t)got)) {
         return;
     }
@@ -186,6 +187,7 @@ void connection_resume(struct connection *c)
     uint8_t *buffer = c->reactor->read_buffer;
     const size_t kept = c->partial_len;
     if (kept > 0 && !c->held && takes_input(c)) {
+        connection_warm(c);
         empty_into(c, buffer);
         take_buffer(c, buffer, kept);
     }

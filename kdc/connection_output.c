@@ -7,10 +7,20 @@
 
 #define RECORD_ROOM (FRAME_HEADER_LEN + SUITE_OVERHEAD_MAX)
 
+void connection_warm(struct connection *c)
+{
+    if (!c->warm) {
+        c->warm = true;
+        c->reactor->slots[c->ref.slot].warm = 1;
+    }
+}
+
 void connection_mark_unsent(struct connection *c)
 {
     if (!c->unsent) {
         c->unsent = true;
+        c->spoken = c->reactor->now;
+        connection_warm(c);
         c->next_unsent = c->reactor->unsent;
         c->reactor->unsent = c;
     }
@@ -75,6 +85,24 @@ static void watch_congestion(struct connection *c)
     }
 }
 
+static void on_writable(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct connection *c = argument;
+    reactor_touch_clock(c->reactor);
+    connection_flush(c);
+}
+
+/* -1 when memory is out. */
+static int wait_for_room(struct connection *c)
+{
+    if (c->write_event == NULL) {
+        c->write_event = event_new(c->reactor->base, c->fd, EV_WRITE | EV_PERSIST, on_writable, c);
+    }
+    return c->write_event == NULL ? -1 : event_add(c->write_event, NULL);
+}
+
 void connection_flush(struct connection *c)
 {
     while (c->phase != CONNECTION_DEAD && buffer_len(&c->out) > 0) {
@@ -90,7 +118,7 @@ void connection_flush(struct connection *c)
             buffer_consume(&c->out, (size_t)sent);
         }
         if (buffer_len(&c->out) > 0) { /* the socket is full */
-            if (event_add(&c->write_event, NULL) != 0) {
+            if (wait_for_room(c) != 0) {
                 connection_lost(c, REASON_INTERNAL);
                 return;
             }
@@ -101,8 +129,9 @@ void connection_flush(struct connection *c)
     if (c->phase == CONNECTION_DEAD) {
         return;
     }
-    if (event_pending(&c->write_event, EV_WRITE, NULL)) {
-        (void)event_del(&c->write_event);
+    if (c->write_event != NULL) {
+        event_free(c->write_event);
+        c->write_event = NULL;
     }
     watch_congestion(c);
     if (c->phase == CONNECTION_FLUSHING) {

@@ -24,11 +24,18 @@
  *     {"version":"0.1.0","uptime":86400,"sessions":120,"connections":123,"conversations":77,"keys_issued":4012,
  *      "messages":918273,"queue":0,"queue_max":256,"queue_alarms":0,"workers":2,"reactors":2,
  *      "database":"connected","refused":{"login_failed":12,"busy":1},
+ *      "journal":{"queued":3,"batches":2201,"dropped":0},
  *      "secret_memory":{"used":81920,"reserved":131072,"locked":131072}}
  *     sessions: logged in. connections: open, before login too. conversations: of the sessions that are there.
  *     keys_issued, messages (passed on), queue_alarms (jobs that waited for a worker for too long), refused (by reason,
  *     those that occurred): since the start. queue: jobs waiting for a worker. database: "connected", or "unavailable:
- *     " and a sentence. secret_memory: bytes, as in crypto/secret.h.
+ *     " and a sentence. journal: keys and events that wait to be put on record, transactions since the start, and events that
+ *     are missing from the audit log. secret_memory: bytes, as in crypto/secret.h.
+ *
+ *   {"command":"refresh"}
+ *     {"refreshed":true}
+ *     Accounts in the database have changed: kdcd has looked which, and takes no ticket of theirs any more. (By itself it
+ *     looks about once a second.)
  *
  *   anything else
  *     {"error":"a sentence"}

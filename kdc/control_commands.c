@@ -99,6 +99,8 @@ static json_t *kick(struct server *server, const json_t *request)
 /* ---- status ---- */
 
 struct totals {
+    uint64_t logins;
+    uint64_t resumed;
     uint64_t keys_issued;
     uint64_t messages;
     uint64_t legs;
@@ -109,6 +111,8 @@ static void add_up(const struct server *server, struct totals *totals)
 {
     for (unsigned i = 0; i < server->reactor_count; i++) {
         struct counters *counters = &server->reactors[i]->counters;
+        totals->logins += counter_read(&counters->logins);
+        totals->resumed += counter_read(&counters->resumed);
         totals->keys_issued += counter_read(&counters->keys_issued);
         totals->messages += counter_read(&counters->messages);
         totals->legs += counter_read(&counters->conversations);
@@ -147,22 +151,35 @@ static json_t *status(struct server *server, const json_t *request)
     add_up(server, &totals);
     totals.refused[REASON_BUSY] += counter_read(&server->refused_at_door);
     const struct worker_pool_stats pool = worker_pool_stats(server->pool);
+    const struct journal_stats journal = journal_stats(server->journal);
     const struct secret_stats secret = secret_stats();
     size_t queued = 0;
     for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
         queued += pool.queued[i];
     }
     return json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}}", "version",
-        KDC_CHAT_VERSION, "uptime", (json_int_t)((clock_monotonic_ms() - server->started) / 1000), "sessions",
-        (json_int_t)directory_count(server->directory), "connections",
+        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}}",
+        "version", KDC_CHAT_VERSION, "uptime", (json_int_t)((clock_monotonic_ms() - server->started) / 1000),
+        "sessions", (json_int_t)directory_count(server->directory), "connections",
         (json_int_t)admission_connections(server->admission), "conversations", (json_int_t)((totals.legs + 1) / 2),
-        "keys_issued", (json_int_t)totals.keys_issued, "messages", (json_int_t)totals.messages, "queue",
-        (json_int_t)queued, "queue_max", (json_int_t)server->live->config.queue_max, "queue_alarms",
-        (json_int_t)pool.alarms, "workers", (json_int_t)server->worker_count, "reactors",
-        (json_int_t)server->reactor_count, "database", database_text(server), "refused", refused_object(&totals),
-        "secret_memory", "used", (json_int_t)secret.used, "reserved", (json_int_t)secret.reserved, "locked",
-        (json_int_t)secret.locked);
+        "logins", (json_int_t)totals.logins, "resumed", (json_int_t)totals.resumed, "keys_issued",
+        (json_int_t)totals.keys_issued, "messages", (json_int_t)totals.messages, "queue", (json_int_t)queued,
+        "queue_max", (json_int_t)server->live->config.queue_max, "queue_alarms", (json_int_t)pool.alarms, "workers",
+        (json_int_t)server->worker_count, "reactors", (json_int_t)server->reactor_count, "database",
+        database_text(server), "refused", refused_object(&totals), "journal", "queued", (json_int_t)journal.queued,
+        "batches", (json_int_t)journal.batches, "dropped", (json_int_t)journal.dropped, "secret_memory", "used",
+        (json_int_t)secret.used, "reserved", (json_int_t)secret.reserved, "locked", (json_int_t)secret.locked);
+}
+
+/* ---- refresh ---- */
+
+static json_t *refresh(struct server *server, const json_t *request)
+{
+    (void)request;
+    if (journal_refresh(server->journal) != 0) {
+        return error_reply("the database can't be asked now which accounts have changed");
+    }
+    return json_pack("{s:b}", "refreshed", 1);
 }
 
 /* ---- */
@@ -174,6 +191,7 @@ static const struct {
     { "who", who },
     { "kick", kick },
     { "status", status },
+    { "refresh", refresh },
 };
 
 static json_t *answer(struct server *server, const json_t *request)
@@ -184,7 +202,7 @@ static json_t *answer(struct server *server, const json_t *request)
             return commands[i].run(server, request);
         }
     }
-    return error_reply("\"command\" must be who, kick or status");
+    return error_reply("\"command\" must be who, kick, status or refresh");
 }
 
 static char *dump(json_t *reply)

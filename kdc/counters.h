@@ -12,6 +12,7 @@
 struct counters {
     _Atomic uint64_t handshakes;  /* done */
     _Atomic uint64_t logins;      /* welcomed */
+    _Atomic uint64_t resumed;     /* welcomed because of a ticket */
     _Atomic uint64_t keys_issued; /* epochs whose grants went out */
     _Atomic uint64_t messages;    /* ciphertexts passed on */
     _Atomic uint64_t refused[REASON_COUNT];

@@ -3,11 +3,7 @@
 #include "crypto/secret.h"
 #include "kdc/secret_file.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define HEX_LEN ((size_t)2 * IDENTITY_SEED_LEN)
@@ -43,38 +39,17 @@ enum identity_file_result identity_file_load(const char *path, struct identity *
                                              char error[IDENTITY_FILE_ERROR_MAX])
 {
     enum identity_file_result result = IDENTITY_FILE_FAILED;
-    struct stat st;
     char *text = NULL; /* secret */
     size_t len = 0;
     *identity = NULL;
 
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT) {
+    int fd = secret_file_open_own(path, "the identity", error);
+    if (fd == SECRET_FILE_MISSING) {
         (void)snprintf(error, IDENTITY_FILE_ERROR_MAX, "%s: there is no identity yet", path);
         return IDENTITY_FILE_MISSING;
     }
-    if (fd < 0 || fstat(fd, &st) != 0) {
-        (void)snprintf(error, IDENTITY_FILE_ERROR_MAX, "%s: the identity can't be read: %s", path, strerror(errno));
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode)) {
-        (void)snprintf(error, IDENTITY_FILE_ERROR_MAX, "%s: the identity must be in a regular file", path);
-        goto out;
-    }
-    if (st.st_uid != geteuid() && st.st_uid != 0) {
-        (void)snprintf(error, IDENTITY_FILE_ERROR_MAX,
-                       "%s: the identity is refused: the file belongs to user %u; change that with: chown %u %s", path,
-                       (unsigned)st.st_uid, (unsigned)geteuid(), path);
-        goto out;
-    }
-    if ((st.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-        (void)snprintf(
-            error, IDENTITY_FILE_ERROR_MAX,
-            "%s: the identity is refused: others than its owner may read or write the file (mode %04o); change "
-            "that with: chmod 600 %s",
-            path, (unsigned)(st.st_mode & 07777), path);
-        goto out;
-    }
+    if (fd < 0)
+        return IDENTITY_FILE_FAILED;
     if (secret_fd_read(fd, path, &text, &len, error) != 0)
         goto out;
     *identity = identity_parse(text, len);
@@ -87,8 +62,7 @@ enum identity_file_result identity_file_load(const char *path, struct identity *
     }
     result = IDENTITY_FILE_OK;
 out:
-    if (fd >= 0)
-        (void)close(fd);
+    (void)close(fd);
     secret_free(&text);
     return result;
 }

@@ -1,8 +1,8 @@
 /*
  * identity_file.h: the KDC's identity on disk: one line of 64 lower-case hexadecimal digits, the Ed25519 seed.
  *
- * The file must be a regular one that belongs to the user who runs the program (or to root) and that nobody else can
- * read or write: otherwise it is refused. It is made with mode 0600, complete or not at all; when two make it at once,
+ * The file must be a regular one that belongs to the user who runs the program (or to root; root reads anybody's)
+ * and that nobody else can read or write: otherwise it is refused. It is made with mode 0600, complete or not at all; when two make it at once,
  * both end up with the one that was first. What is read of it lives in secret memory. Any thread.
  */
 #ifndef KDC_IDENTITY_FILE_H

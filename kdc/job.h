@@ -3,14 +3,20 @@
  *
  * A job is a heap object (secret memory, if it carries secrets) of whoever submits it, with a struct job in front. It is run
  * on a worker and then goes home: to the reactor of the connection that asked for it. If that connection still lives,
- * `done` is called; `destroy` always is, and wipes. A job that was taken by a queue belongs to the queue: its
- * submitter keeps no pointer to it.
+ * `done` is called; `destroy` always is, and wipes. A job that was taken by a queue belongs to the queue; its submitter may
+ * only take it back (worker_pool_withdraw), and only until it has come home.
+ *
+ * A job that had to leave the queue for another source's comes home without having run: `busy` is set, and `done` answers
+ * as if it had been refused at the door.
  */
 #ifndef KDC_JOB_H
 #define KDC_JOB_H
 
+#include "kdc/admission.h"
 #include "kdc/mailbox.h"
 #include "kdc/session_ref.h"
+
+#include <sys/queue.h>
 
 enum job_class { /* in the order of precedence */
                  JOB_HANDSHAKE = 0,
@@ -20,17 +26,24 @@ enum job_class { /* in the order of precedence */
 };
 
 struct accounts;
+struct job_line;
 
 struct job {
-    struct mailbox_item item; /* the queue's */
+    struct mailbox_item item; /* the mailbox's, on its way home */
     enum job_class class;
     /* On a worker; `accounts` is that worker's. Touches nothing but the job. */
     void (*run)(struct job *job, struct accounts *accounts);
     /* On the owner's thread. `owner`: for JOB_HANDSHAKE the connection, else its session. */
     void (*done)(struct job *job, void *owner);
     void (*destroy)(struct job *job);
-    struct session_ref owner; /* set by the host that submits it */
-    uint64_t queued;          /* microseconds, monotonic; the pool's */
+    struct session_ref owner;       /* set by the host that submits it */
+    struct admission_source source; /* likewise: between these the workers are fair */
+    bool busy;                      /* it didn't run: there was no room for it */
+    uint32_t retry_after;           /* with busy: seconds */
+    /* The pool's. */
+    uint64_t queued;       /* microseconds, monotonic */
+    struct job_line *line; /* that it waits in; NULL: it doesn't wait */
+    TAILQ_ENTRY(job) waiting;
 };
 
 #endif

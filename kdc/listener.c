@@ -20,8 +20,8 @@
 #define REFUSED_MAX 64 /* sockets that stay open for a moment, so that their alert arrives */
 #define REFUSED_MS 500
 #define PAUSE_MS 100
-#define BUSY_RETRY_AFTER 5 /* seconds */
-#define COMPLAIN_MS 1000   /* one line about refusals in so long */
+#define RETRY_AFTER_MAX 8 /* seconds: who was refused together shouldn't come back together */
+#define COMPLAIN_MS 1000  /* one line about refusals in so long */
 /* Descriptors that clients may not take: for the refused, the control socket and who asks there, the database, the log,
  * files that are opened for a moment; and some for each thread. */
 #define DESCRIPTORS_KEPT (REFUSED_MAX + 64)
@@ -72,9 +72,9 @@ static void on_refused_timer(evutil_socket_t fd, short what, void *argument)
 }
 
 /* The alert, and no more effort than that. */
-static void refuse(struct listener *l, int fd)
+static void refuse(struct listener *l, int fd, uint32_t dice)
 {
-    const struct alert alert = { .reason = REASON_BUSY, .retry_after = BUSY_RETRY_AFTER };
+    const struct alert alert = { .reason = REASON_BUSY, .retry_after = 1 + dice % RETRY_AFTER_MAX };
     struct buffer out;
     buffer_init(&out, 64);
     if (frame_put_alert(&out, &alert) == 0) {
@@ -133,7 +133,7 @@ static void admit(struct listener *l, int fd, const struct sockaddr *address, so
     const enum admission_verdict verdict = admission_enter(l->server->admission, &limits, &source, dice);
     if (verdict != ADMISSION_IN) {
         complain(l, verdict);
-        refuse(l, fd);
+        refuse(l, fd, dice);
         return;
     }
     const unsigned number = fewest(l);

@@ -74,11 +74,25 @@ static size_t printable(const unsigned char *text)
     return hidden ? 0 : len;
 }
 
+/* Whether a value may stand without quotes in a line. */
+static bool bare(const char *text)
+{
+    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
+        if (*at <= ' ' || *at >= 0x7f || *at == '"' || *at == '\\' || *at == '=')
+            return false;
+    }
+    return *text != '\0';
+}
+
 /* A value between its quotes, escaped: a log of lines shows a byte as \xHH; in JSON, which has only characters, it is
  * \u00HH. */
 static void escaped_add(struct line *line, const char *text)
 {
     const unsigned char *at = (const unsigned char *)text;
+    if (bare(text)) { /* as nearly all are */
+        text_add(line, text);
+        return;
+    }
     while (*at != '\0') {
         size_t len = printable(at);
         char escape[8];
@@ -97,22 +111,21 @@ static void escaped_add(struct line *line, const char *text)
     }
 }
 
-/* Whether a value may stand without quotes in a line. */
-static bool bare(const char *text)
+static void number_add(struct line *line, uint64_t number)
 {
-    for (const unsigned char *at = (const unsigned char *)text; *at != '\0'; at++) {
-        if (*at <= ' ' || *at >= 0x7f || *at == '"' || *at == '\\' || *at == '=')
-            return false;
-    }
-    return *text != '\0';
+    char digits[20];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    bytes_add(line, digits + at, sizeof digits - at);
 }
 
 /* A field, or nothing of it when it doesn't fit. */
 static void field_add(struct line *line, const struct log_field *field)
 {
-    char number[24];
     size_t before = line->len;
-    (void)snprintf(number, sizeof number, "%" PRIu64, field->number);
     bool quoted = field->text != NULL && (line->json || !bare(field->text));
     text_add(line, line->json ? ",\"" : " ");
     text_add(line, field->key);
@@ -121,7 +134,7 @@ static void field_add(struct line *line, const struct log_field *field)
     if (field->text != NULL)
         escaped_add(line, field->text);
     else
-        text_add(line, number);
+        number_add(line, field->number);
     text_add(line, quoted ? "\"" : "");
     if (line->full)
         line->len = before;
@@ -129,21 +142,30 @@ static void field_add(struct line *line, const struct log_field *field)
 
 static void time_add(struct line *line)
 {
+    /* Each thread's last: a second has many lines. */
+    static _Thread_local time_t second = -1;
+    static _Thread_local char text[32];
     struct timespec now;
-    struct tm utc;
-    char text[40];
     (void)clock_gettime(CLOCK_REALTIME, &now);
-    (void)gmtime_r(&now.tv_sec, &utc);
-    size_t len = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)snprintf(text + len, sizeof text - len, ".%03dZ", (int)(now.tv_nsec / 1000000));
+    if (now.tv_sec != second) {
+        struct tm utc;
+        (void)gmtime_r(&now.tv_sec, &utc);
+        (void)strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
+        second = now.tv_sec;
+    }
+    const long ms = now.tv_nsec / 1000000;
+    const char rest[] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10), (char)('0' + ms % 10), 'Z' };
     text_add(line, text);
+    bytes_add(line, rest, sizeof rest);
 }
 
 void log_event(enum log_level level, const char *event, const struct log_field *fields)
 {
     if (!log_wants(level))
         return;
-    struct line line = { .len = 0 };
+    struct line line; /* its text is written before it is read */
+    line.len = 0;
+    line.full = false;
     line.json = atomic_load_explicit(&json_now, memory_order_relaxed);
     text_add(&line, line.json ? "{\"time\":\"" : "");
     time_add(&line);

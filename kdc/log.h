@@ -11,7 +11,8 @@
  * lines are left out, and a line tells how many once it is empty again. Before log_start and after log_stop a line is
  * written by whoever logs it.
  *
- * Thread: any, but log_start and log_stop: the main one. One write(2) a line. The level and format are set at start and at
+ * Thread: any, but log_start and log_stop: the main one. Lines of the same moment may leave in one write(2) of up to 4096 bytes;
+ * none is torn. The level and format are set at start and at
  * reload.
  */
 #ifndef KDC_LOG_H

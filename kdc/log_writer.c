@@ -12,6 +12,7 @@
 
 #define QUEUE_LEN ((size_t)256 * 1024)
 #define STOP_SECONDS 1
+#define GATHER_NS 5000000
 
 /* The log is one for the whole program, as stderr is. */
 static struct {
@@ -21,6 +22,7 @@ static struct {
     bool running;
     bool stopping;
     bool ended;
+    bool sleeps;       /* the thread, with nothing to write */
     uint64_t left_out; /* lines that found no room, since the last one that did */
     size_t start;      /* of what is queued */
     size_t len;
@@ -42,7 +44,10 @@ static void put(const char *line, size_t len)
     memcpy(writer.queue + end, line, first);
     memcpy(writer.queue, line + first, len - first);
     writer.len += len;
-    pthread_cond_signal(&writer.changed);
+    if (writer.sleeps || writer.len >= QUEUE_LEN / 4) {
+        writer.sleeps = false;
+        pthread_cond_signal(&writer.changed);
+    }
 }
 
 void log_writer_take(const char *line, size_t len)
@@ -60,35 +65,55 @@ void log_writer_take(const char *line, size_t len)
     }
 }
 
-/* Under the lock: the oldest whole line that is queued; its length, 0 when there is none. It is always shorter than `out`. */
+/* Under the lock: as many whole lines as `out` takes, the oldest first; their length, 0 when there are none. None is longer than
+ * `out`. */
 static size_t oldest(char *out, size_t size)
 {
-    size_t len = 0;
-    while (len < writer.len && len < size) {
-        out[len] = writer.queue[(writer.start + len) % QUEUE_LEN];
-        if (out[len++] == '\n') {
-            break;
-        }
+    const size_t len = writer.len < size ? writer.len : size;
+    const size_t first = len < QUEUE_LEN - writer.start ? len : QUEUE_LEN - writer.start;
+    memcpy(out, writer.queue + writer.start, first);
+    memcpy(out + first, writer.queue, len - first);
+    const char *end = memrchr(out, '\n', len);
+    return end == NULL ? 0 : (size_t)(end - out) + 1;
+}
+
+/* Under the lock. A line that came alone mostly is the first of several: they are given a moment, so that they cost one write and
+ * one waking. */
+static void wait_for_lines(void)
+{
+    writer.sleeps = true;
+    while (writer.len == 0 && !writer.stopping) {
+        pthread_cond_wait(&writer.changed, &writer.lock);
     }
-    return len;
+    writer.sleeps = false;
+    struct timespec until;
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += GATHER_NS;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_nsec -= 1000000000;
+        until.tv_sec++;
+    }
+    while (!writer.stopping && writer.len < QUEUE_LEN / 4 &&
+           pthread_cond_clockwait(&writer.changed, &writer.lock, CLOCK_MONOTONIC, &until) == 0) {
+    }
 }
 
 static void *run(void *argument)
 {
     (void)argument;
-    char line[4096];
+    char lines[4096];
     pthread_mutex_lock(&writer.lock);
     for (;;) {
-        const size_t len = oldest(line, sizeof line);
+        const size_t len = oldest(lines, sizeof lines);
         if (len == 0 && writer.stopping) {
             break;
         }
         if (len == 0) {
-            pthread_cond_wait(&writer.changed, &writer.lock);
+            wait_for_lines();
             continue;
         }
         pthread_mutex_unlock(&writer.lock);
-        write_out(line, len);
+        write_out(lines, len);
         pthread_mutex_lock(&writer.lock);
         /* Taken out only now: what is queued is what isn't written. */
         writer.start = (writer.start + len) % QUEUE_LEN;

@@ -7,12 +7,13 @@
 #ifndef KDC_MAIL_H
 #define KDC_MAIL_H
 
+#include "kdc/directory.h"
 #include "kdc/mailbox.h"
-#include "kdc/session_ref.h"
 #include "wire/protocol.h"
 
 enum mail_type {
     MAIL_ISSUE,       /* struct mail_issue; not to a session but to the conversation's owner (conversation.h) */
+    MAIL_UNISSUED,    /* struct mail_issue: yours comes back, for the reason in it */
     MAIL_GRANT,       /* struct mail_grant; from the owner to the first session, from there to the second */
     MAIL_CIPHERTEXT,  /* struct mail_ciphertext */
     MAIL_UNDELIVERED, /* struct mail_undelivered: what became of a ciphertext of yours */
@@ -30,7 +31,7 @@ struct mail {
     struct session_ref from;
 };
 
-/* An epoch that the database knows of, on its way to its key. */
+/* An epoch that the database knows of (in a mail_issue on its way to the journal: is to know of), on its way to its key. */
 struct issue {
     uint64_t conversation;
     uint32_t epoch;
@@ -43,9 +44,15 @@ struct issue {
     uint64_t time; /* milliseconds since 1970 UTC */
 };
 
+/* Through the journal (journal.h), which sets the conversation and the epoch, to the conversation's owner; or back. `to` is
+ * the one who opened. */
 struct mail_issue {
     struct mail mail;
     struct issue issue;
+    uint64_t user_a; /* the accounts */
+    uint64_t user_b;
+    char source[DIRECTORY_SOURCE_MAX]; /* of the one who opened */
+    enum reason reason;                /* when it comes back */
 };
 
 struct mail_grant {
@@ -58,6 +65,7 @@ struct mail_grant {
 
 struct mail_ciphertext {
     struct mail mail;
+    struct mail_stock *home; /* where mail_free takes it; NULL: it is freed */
     size_t len;
     uint8_t plain[]; /* the whole message, type and body */
 };
@@ -97,5 +105,28 @@ struct mail_end {
 void *mail_new(enum mail_type type, const struct session_ref *to, const struct session_ref *from, size_t extra)
     __attribute__((warn_unused_result));
 void mail_free(struct mail *mail);
+/* The same at the program's end, when the stocks may be gone. */
+void mail_discard(struct mail *mail);
+
+#define MAIL_STOCK_ROOM 512 /* bytes of a ciphertext message that a stock has mails for: longer ones are allocated */
+
+/* Ciphertext mails of one sender's thread, used again and again: whoever frees one gives it back here. */
+struct mail_stock {
+    _Atomic(struct mailbox_item *) back; /* from any thread */
+    struct mailbox_item *spare;          /* the rest is the owner's */
+    unsigned spare_count;
+    unsigned least; /* spare ones since the last trim */
+    unsigned out;   /* mails that are spare, back, or on their way */
+    unsigned max;
+};
+
+void mail_stock_init(struct mail_stock *stock, unsigned max);
+/* As mail_new for a ciphertext of `len` bytes; from the stock, if they fit it and it isn't exhausted. */
+struct mail_ciphertext *mail_stock_take(struct mail_stock *stock, const struct session_ref *to,
+                                        const struct session_ref *from, size_t len) __attribute__((warn_unused_result));
+/* Frees what hasn't been needed since the last call. */
+void mail_stock_trim(struct mail_stock *stock);
+/* Frees what is there. Mails that are still on their way may only be discarded then. */
+void mail_stock_clear(struct mail_stock *stock);
 
 #endif

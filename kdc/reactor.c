@@ -9,6 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BUFFERS_SPARE 128 /* of 8 KiB */
+#define MAILS_MAX 2048    /* of half a KiB */
+
 struct accepted {
     struct mailbox_item item;
     int fd;
@@ -47,6 +50,9 @@ static void deliver_mail(struct reactor *reactor, struct mail *mail)
 static void deliver_job(struct reactor *reactor, struct job *job)
 {
     struct connection *c = reactor_find(reactor, &job->owner);
+    if (c != NULL && c->with_worker == job) {
+        c->with_worker = NULL;
+    }
     if (c != NULL && job->class == JOB_HANDSHAKE) {
         connection_handshake_done(c, job);
     } else if (c != NULL && c->session != NULL) {
@@ -99,13 +105,20 @@ static void deliver(struct reactor *reactor, struct mailbox_item *item)
     free(item);
 }
 
+/* The mailbox is looked into at the end of every turn. */
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
-    struct reactor *reactor = argument;
-    reactor_touch_clock(reactor);
-    struct mailbox_item *item = mailbox_take(&reactor->mailbox);
+    reactor_touch_clock(argument);
+}
+
+static void deliver_mailbox(struct reactor *reactor)
+{
+    struct mailbox_item *item = mailbox_collect(&reactor->mailbox);
+    if (reactor->more) { /* then no event may have told the time */
+        reactor_touch_clock(reactor);
+    }
     while (item != NULL) {
         struct mailbox_item *next = item->next;
         deliver(reactor, item);
@@ -126,6 +139,7 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
         connection_timer((struct connection *)((char *)due - offsetof(struct connection, timer)));
         due = next;
     }
+    reactor_give_back(reactor);
 }
 
 /* ---- the loop ---- */
@@ -173,6 +187,7 @@ static void free_ended(struct reactor *reactor)
 
 static void finish_turn(struct reactor *reactor)
 {
+    deliver_mailbox(reactor);
     /* Sending may allow a held-up peer to go on, and what that says may have to be sent in turn. */
     do {
         deliver_own(reactor);
@@ -180,13 +195,16 @@ static void finish_turn(struct reactor *reactor)
         resume_all(reactor);
     } while (reactor->own_oldest != NULL || reactor->unsent != NULL || reactor->resumed != NULL);
     free_ended(reactor);
+    secret_wipe_left_residue();
+    reactor->more = !mailbox_may_sleep(&reactor->mailbox);
 }
 
 static void *run(void *argument)
 {
     struct reactor *reactor = argument;
     while (!reactor->draining || (reactor->connections > 0 && reactor->now < reactor->drain_until)) {
-        if (event_base_loop(reactor->base, EVLOOP_ONCE) != 0) {
+        /* Other reactors may fill the mailbox as fast as we empty it: sockets and timers have their turn all the same. */
+        if (event_base_loop(reactor->base, reactor->more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) != 0) {
             log_event(LOG_ERROR, "a reactor's event loop failed", NULL);
             break;
         }
@@ -204,7 +222,7 @@ static int make_events(struct reactor *reactor)
     if (reactor->base == NULL) {
         return -1;
     }
-    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_PERSIST, on_wake, reactor);
+    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_ET | EV_PERSIST, on_wake, reactor);
     reactor->tick = event_new(reactor->base, -1, EV_PERSIST, on_tick, reactor);
     if (reactor->wake == NULL || reactor->tick == NULL || event_add(reactor->wake, NULL) != 0 ||
         event_add(reactor->tick, &interval) != 0) {
@@ -225,6 +243,8 @@ struct reactor *reactor_new(struct server *server, uint32_t number, struct live_
     reactor_touch_clock(reactor);
     timer_wheel_init(&reactor->wheel, reactor->now);
     reactor_fill_host(reactor);
+    buffer_stock_init(&reactor->buffers, BUFFERS_SPARE);
+    mail_stock_init(&reactor->mails, MAILS_MAX);
     reactor->read_buffer = secret_alloc(REACTOR_READ_LEN);
     const int mailbox = mailbox_init(&reactor->mailbox);
     if (mailbox != 0 || reactor->read_buffer == NULL || make_events(reactor) != 0) {
@@ -243,7 +263,7 @@ static void discard(struct reactor *reactor, struct mailbox_item *item)
 {
     switch ((enum reactor_item)item->kind) {
     case REACTOR_MAIL:
-        mail_free((struct mail *)item);
+        mail_discard((struct mail *)item);
         return;
     case REACTOR_JOB:
         ((struct job *)item)->destroy((struct job *)item);
@@ -298,6 +318,8 @@ void reactor_free(struct reactor **reactor)
         event_base_free(r->base);
     }
     mailbox_close(&r->mailbox);
+    buffer_stock_clear(&r->buffers);
+    mail_stock_clear(&r->mails);
     secret_free(&r->read_buffer);
     live_config_drop(&r->live);
     free(r->slots);

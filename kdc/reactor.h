@@ -3,8 +3,12 @@
  *
  * What other threads have for it (new connections, jobs that are done, mail for its sessions, a new configuration) comes
  * through its mailbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
- * wait; handle what happened; deliver the own list; send what has gathered, one write for each connection; free what has
- * ended.
+ * wait; handle what happened; deliver the mailbox and the own list; send what has gathered, one write for each connection; free what
+ * has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes it: it looks into the
+ * mailbox before it waits.
+ *
+ * Nothing is allocated for a message that is passed on: output gathers in memory of one stock, and goes to other reactors in mails
+ * of another. What isn't needed for a while is given back, scheduled keys too (reactor_idle.c).
  *
  * struct reactor is for reactor*.c and connection*.c; everything in it belongs to the reactor's thread, unless a comment says
  * otherwise. The functions say from where they may be called.
@@ -38,7 +42,10 @@ enum reactor_item { /* mailbox_item.kind */
 struct reactor_slot {
     struct connection *connection; /* NULL: free */
     uint32_t generation;
-    uint32_t next_free;
+    union {
+        uint32_t next_free; /* while it is free */
+        uint32_t warm;      /* while it is taken: 1 when its connection may hold scheduled keys (reactor_idle.c) */
+    };
 };
 
 struct reactor {
@@ -49,11 +56,14 @@ struct reactor {
     struct event *wake;
     struct event *tick;
     struct mailbox mailbox; /* any thread may push */
+    bool more;              /* the mailbox had something left at the turn's end */
     struct mailbox_item *own_oldest;
     struct mailbox_item *own_newest;
     struct session_host host;
     struct live_config *live;
     struct counters counters; /* any thread may read */
+    struct buffer_stock buffers;
+    struct mail_stock mails; /* any thread may give back */
     struct log_quota quota;
     struct timer_wheel wheel;
     uint64_t now;         /* monotonic, milliseconds: as of this event */
@@ -61,6 +71,8 @@ struct reactor {
     struct reactor_slot *slots;
     uint32_t slot_count;
     uint32_t first_free; /* slot_count: none */
+    uint32_t next_idle;  /* slot where reactor_give_back goes on */
+    uint32_t ticks;
     size_t connections;
     struct connection *unsent;  /* have something to send at the end as of this event */
     struct connection *ended;   /* are freed at the end as of this event */
@@ -107,5 +119,7 @@ void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref
 void reactor_touch_clock(struct reactor *reactor);
 /* The functions that sessions act through (reactor_host.c). */
 void reactor_fill_host(struct reactor *reactor);
+/* At each tick: gives back what hasn't been needed for a while (reactor_idle.c). */
+void reactor_give_back(struct reactor *reactor);
 
 #endif

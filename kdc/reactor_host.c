@@ -11,6 +11,7 @@
 void reactor_touch_clock(struct reactor *reactor)
 {
     reactor->now = clock_read_us(CLOCK_MONOTONIC_COARSE) / 1000;
+    mailbox_stay_awake(&reactor->mailbox);
 }
 
 static uint64_t host_now(void *context)
@@ -51,10 +52,22 @@ static void host_post(void *context, struct mail *mail)
     }
 }
 
+static int host_issue(void *context, struct mail_issue *mail, uint32_t *retry_after)
+{
+    const struct reactor *reactor = context;
+    return journal_issue(reactor->server->journal, mail, retry_after);
+}
+
+static void host_record(void *context, const struct journal_event *event)
+{
+    const struct reactor *reactor = context;
+    journal_event(reactor->server->journal, event);
+}
+
 static bool pass_on(struct reactor *reactor, const struct session_ref *to, const struct session_ref *from,
                     struct bytes plain)
 {
-    struct mail_ciphertext *mail = mail_new(MAIL_CIPHERTEXT, to, from, plain.len);
+    struct mail_ciphertext *mail = mail_stock_take(&reactor->mails, to, from, plain.len);
     if (mail == NULL) {
         return false;
     }
@@ -128,9 +141,16 @@ static void host_end(void *link, enum reason reason, bool tell)
 
 static int host_submit(void *link, struct job *job, uint32_t *retry_after)
 {
-    const struct connection *c = link;
+    struct connection *c = link;
     job->owner = c->ref;
-    return worker_pool_submit(c->reactor->server->pool, job, retry_after);
+    job->source = c->admission;
+    if (worker_pool_submit(c->reactor->server->pool, job, retry_after) != 0) {
+        return -1;
+    }
+    if (job->class == JOB_PASSWORD) {
+        c->with_worker = job;
+    }
+    return 0;
 }
 
 void reactor_fill_host(struct reactor *reactor)
@@ -141,9 +161,13 @@ void reactor_fill_host(struct reactor *reactor)
         .rng = &rng_system,
         .directory = reactor->server->directory,
         .counters = &reactor->counters,
+        .tickets = reactor->server->tickets,
+        .changes = reactor->server->changes,
         .now = host_now,
         .session_number = host_session_number,
         .post = host_post,
+        .issue = host_issue,
+        .record = host_record,
         .pass = host_pass,
         .log = log_event,
         .send = host_send,

@@ -24,6 +24,7 @@ int reactor_take_slot(struct reactor *reactor, struct connection *connection, st
                                  .slot = reactor->first_free,
                                  .generation = ++slot->generation };
     reactor->first_free = slot->next_free;
+    slot->warm = 0;
     slot->connection = connection;
     reactor->connections++;
     return 0;

@@ -3,6 +3,7 @@
 #include "crypto/identity.h"
 #include "kdc/clock.h"
 #include "kdc/reactor.h"
+#include "kdc/ticket_keys.h"
 
 #include <sched.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static struct accounts *start_worker(void *context)
     struct server *server = context;
     struct accounts *accounts = accounts_store_new(&server->first->config, &server->database);
     if (accounts == NULL) {
-        log_event(LOG_ERROR, "no memory for a worker's database connection", NULL);
+        log_event(LOG_ERROR, "no memory for a thread's database connection", NULL);
     }
     return accounts;
 }
@@ -39,6 +40,35 @@ static void deliver(void *context, struct job *job)
 {
     struct server *server = context;
     reactor_job_done(server->reactors[job->owner.reactor], job);
+}
+
+static void deliver_mail(void *context, struct mail *mail)
+{
+    const struct server *server = context;
+    uint32_t number = mail->to.reactor;
+    if (mail->type == MAIL_ISSUE) {
+        number = (uint32_t)(((const struct mail_issue *)mail)->issue.conversation % server->reactor_count);
+    }
+    reactor_mail(server->reactors[number], mail);
+}
+
+static bool database_away(void *context)
+{
+    struct server *server = context;
+    return database_state_away(&server->database);
+}
+
+static int make_journal(struct server *server)
+{
+    server->journal = journal_new(&(struct journal_options){
+        .context = server,
+        .start = start_worker,
+        .stop = stop_worker,
+        .deliver = deliver_mail,
+        .away = database_away,
+        .changes = server->changes,
+    });
+    return server->journal != NULL ? 0 : -1;
 }
 
 static int start_threads(struct server *server)
@@ -65,7 +95,7 @@ static int start_threads(struct server *server)
         .stop = stop_worker,
         .deliver = deliver,
     });
-    if (server->pool == NULL) {
+    if (server->pool == NULL || make_journal(server) != 0 || journal_start(server->journal) != 0) {
         return -1;
     }
     for (unsigned i = 0; i < server->reactor_count; i++) {
@@ -85,15 +115,17 @@ static uint64_t first_session(void)
     return rng_fill(&rng_system, (uint8_t *)&number, sizeof number) == 0 ? (number >> 12) + 1 : 0;
 }
 
-struct server *server_new(const struct config *config, struct identity *identity)
+struct server *server_new(const struct config *config, struct identity *identity, struct ticket_keys *tickets)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL || database_state_init(&server->database) != 0) {
         free(server);
         identity_free(&identity);
+        ticket_keys_free(&tickets);
         return NULL;
     }
     server->identity = identity;
+    server->tickets = tickets;
     server->started = clock_monotonic_ms();
     atomic_init(&server->next_session, first_session());
     server->reactor_count = config->reactors != 0 ? config->reactors : server_cores();
@@ -102,8 +134,10 @@ struct server *server_new(const struct config *config, struct identity *identity
     server->live = server->first != NULL ? live_config_hold(server->first) : NULL;
     server->directory = directory_new();
     server->admission = admission_new();
+    server->changes = account_changes_new();
     if (atomic_load_explicit(&server->next_session, memory_order_relaxed) == 0 || server->live == NULL ||
-        server->directory == NULL || server->admission == NULL || start_threads(server) != 0) {
+        server->directory == NULL || server->admission == NULL || server->changes == NULL ||
+        start_threads(server) != 0) {
         server_drain(server);
         server_free(&server);
     }
@@ -122,10 +156,10 @@ int server_reload(struct server *server, const struct config *config)
             return -1;
         }
     }
-    worker_pool_set_queue_max(server->pool, config->queue_max);
+    const int bounded = worker_pool_set_queue_max(server->pool, config->queue_max);
     live_config_drop(&server->live);
     server->live = live;
-    return 0;
+    return bounded;
 }
 
 void server_drain(struct server *server)
@@ -142,6 +176,9 @@ void server_drain(struct server *server)
     server->running = 0;
     /* The reactors' mailboxes are still there for what the workers deliver last. */
     worker_pool_free(&server->pool);
+    if (server->journal != NULL) {
+        journal_stop(server->journal); /* with what the last of them had to record */
+    }
 }
 
 void server_free(struct server **server)
@@ -161,12 +198,15 @@ void server_free(struct server **server)
         reactor_free(&s->reactors[i]);
     }
     free(s->reactors);
+    journal_free(&s->journal);
+    account_changes_free(&s->changes);
     directory_free(&s->directory);
     admission_free(&s->admission);
     live_config_drop(&s->live);
     live_config_drop(&s->first);
     database_state_clear(&s->database);
     identity_free(&s->identity);
+    ticket_keys_free(&s->tickets);
     free(s);
     *server = NULL;
 }

@@ -8,18 +8,23 @@
 #include "kdc/accounts_store.h"
 #include "kdc/admission.h"
 #include "kdc/directory.h"
+#include "kdc/journal.h"
 #include "kdc/live_config.h"
 #include "kdc/worker_pool.h"
 
 struct reactor;
+struct ticket_keys;
 
 struct server {
     struct live_config *first; /* that it was started with: what no reload changes is in here */
     struct live_config *live;  /* the newest; the main thread's */
     struct identity *identity;
+    struct ticket_keys *tickets; /* NULL: none are given or taken */
     struct directory *directory;
     struct admission *admission;
     struct worker_pool *pool;
+    struct account_changes *changes;
+    struct journal *journal;
     struct reactor **reactors;
     unsigned reactor_count;
     unsigned running; /* reactors whose threads run; the main thread's */
@@ -30,9 +35,10 @@ struct server {
     _Atomic uint64_t refused_at_door; /* connections; written by the main thread */
 };
 
-/* Takes the identity over (also on failure). Reactors and workers run when it returns. NULL when memory, threads or file
- * descriptors are out. */
-struct server *server_new(const struct config *config, struct identity *identity) __attribute__((warn_unused_result));
+/* Takes the identity and the tickets' keys (NULL: there are no tickets) over, also on failure. Reactors and workers run when it
+ * returns. NULL when memory, threads or file descriptors are out. */
+struct server *server_new(const struct config *config, struct identity *identity, struct ticket_keys *tickets)
+    __attribute__((warn_unused_result));
 
 /* A new configuration for all (main thread). -1 when memory is out: then some reactors may have it. */
 int server_reload(struct server *server, const struct config *config) __attribute__((warn_unused_result));

@@ -1,5 +1,6 @@
 #include "kdc/session_internal.h"
 
+#include "crypto/secret.h"
 #include "kdc/conversation.h"
 #include "wire/message.h"
 #include "wire/reason.h"
@@ -13,6 +14,12 @@ struct session *session_new(const struct session_host *host, void *link, const s
 {
     struct session *s = calloc(1, sizeof *s);
     if (s != NULL) {
+        if (origin->resumption != NULL && host->tickets != NULL) {
+            s->resumption = secret_alloc(KDF_SECRET_LEN);
+        }
+        if (s->resumption != NULL) {
+            memcpy(s->resumption, origin->resumption, KDF_SECRET_LEN);
+        }
         s->host = host;
         s->link = link;
         s->ref = *ref;
@@ -33,6 +40,7 @@ void session_free(struct session **session)
         free(s->legs);
         free(s->requests);
         free(s->watched);
+        secret_free(&s->resumption);
         free(s);
         *session = NULL;
     }
@@ -238,6 +246,9 @@ void session_mail(struct session *session, const struct mail *mail)
     case MAIL_END:
         session_close(session, ((const struct mail_end *)mail)->reason);
         return;
+    case MAIL_UNISSUED:
+        session_take_unissued(session, (const struct mail_issue *)mail);
+        return;
     case MAIL_ISSUE: /* for owners, not for sessions */
         return;
     }
@@ -245,9 +256,14 @@ void session_mail(struct session *session, const struct mail *mail)
 
 void session_job_done(struct session *session, struct job *job)
 {
-    if (session->state != SESSION_ENDED) {
-        job->done(job, session);
+    if (session->state == SESSION_ENDED) {
+        return;
     }
+    if (job->busy && job->class == JOB_SQL) {
+        session_request_displaced(session, (struct request_job *)job); /* it begins with the job */
+        return;
+    }
+    job->done(job, session);
 }
 
 bool session_is_in(const struct session *session)

@@ -8,7 +8,8 @@
  * order and at the time that it chooses.
  *
  *   LOGIN -- login, register --> CHECKING -- job done --> IN -- close, end, lost --> ENDED
- *     ^---------- refused ---------'
+ *     |^--------- refused ---------'                      ^
+ *     '------------------ a ticket -----------------------'
  *
  * Thread: the one that owns the session; all calls of its host's functions happen on it, within a call of ours.
  */
@@ -19,10 +20,13 @@
 #include "kdc/counters.h"
 #include "kdc/directory.h"
 #include "kdc/job.h"
+#include "kdc/journal.h"
 #include "kdc/log.h"
 #include "kdc/mail.h"
+#include "kdc/ticket.h"
 
 struct session;
+struct account_changes;
 
 /* What a session lives in. Lent to the session for its whole life. `context` is the host's own, `link` is what
  * session_new was given for this session's connection. */
@@ -32,6 +36,8 @@ struct session_host {
     const struct rng *rng;
     struct directory *directory;
     struct counters *counters;
+    struct ticket_keys *tickets;     /* NULL: no tickets are given or taken */
+    struct account_changes *changes; /* NULL: nothing changes */
 
     /* Milliseconds since 1970 UTC. */
     uint64_t (*now)(void *context);
@@ -40,6 +46,10 @@ struct session_host {
     /* Takes the mail. Mails posted by one session arrive at another in their order. MAIL_ISSUE goes to the owner of the
      * conversation, everything else to mail->to: there session_mail gets it, or session_mail_lost if nobody is there. */
     void (*post)(void *context, struct mail *mail);
+    /* As journal_issue: the mail comes back by `post` as MAIL_ISSUE, once the epoch is on record, or as MAIL_UNISSUED. */
+    int (*issue)(void *context, struct mail_issue *mail, uint32_t *retry_after);
+    /* As journal_event. This one may be called on any thread, for as long as the host exists. */
+    void (*record)(void *context, const struct journal_event *event);
     /* Passes a ciphertext message (type and body; copied if need be) to session_pass of another session. False when it is
      * known that nobody is there, or when memory is out. */
     bool (*pass)(void *context, const struct session_ref *to, const struct session_ref *from, struct bytes plain);
@@ -66,6 +76,7 @@ struct session_origin {
     const char *source; /* "127.0.0.1:50112" */
     uint16_t suite;
     uint16_t group;
+    const uint8_t *resumption; /* the handshake's, for a ticket; secret, KDF_SECRET_LEN bytes, copied; NULL: none */
 };
 
 /* `ref` is its place; its number comes with the login. NULL when memory is out. */
@@ -73,6 +84,10 @@ struct session *session_new(const struct session_host *host, void *link, const s
                             const struct session_origin *origin) __attribute__((warn_unused_result));
 /* Leaves first, as session_lost, if it hasn't yet. Sets to NULL; *session may be NULL. */
 void session_free(struct session **session);
+
+/* The handshake was resumed by that ticket, and nothing has come from the client yet: it is in without a login, or refused
+ * if the account has changed by now (then it may log in). */
+void session_resume(struct session *session, const struct ticket *ticket);
 
 /* A record's plaintext, from the client. A password in it is copied to secret memory; the caller wipes `plain`. */
 void session_receive(struct session *session, struct bytes plain);

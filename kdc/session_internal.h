@@ -21,7 +21,7 @@ struct leg {
     struct name peer_name;
     uint64_t used;    /* session->uses at its last message or grant */
     bool gone;        /* the peer's session has ended; kept, so that the answer to late messages is right */
-    bool held;        /* what is in flight fills the window: we don't read from our client */
+    bool held;        /* our client went past its window: we don't read from it until there is credit */
     size_t in_flight; /* bytes passed to the peer that it hasn't given credit for */
     size_t owed;      /* bytes that the peer passed to us and has no credit for yet */
 };
@@ -50,6 +50,7 @@ struct session {
     uint16_t suite;
     uint16_t group;
     char source[DIRECTORY_SOURCE_MAX];
+    uint8_t *resumption; /* secret memory, KDF_SECRET_LEN bytes: until the welcome; NULL: no ticket can be given */
     /* Sorted by conversation. */
     struct leg *legs;
     size_t leg_count;
@@ -85,15 +86,32 @@ size_t session_requests_opening(const struct session *s);
 void session_submit(struct session *s, struct request_job *job);
 /* A job that session_submit took is back. */
 void session_request_job_back(struct session *s);
+/* One that came home without having run: refuses its request with busy. */
+void session_request_displaced(struct session *s, const struct request_job *job);
 /* Destroys what waits. */
 void session_requests_drop(struct session *s);
 
 /* session_login.c */
 void session_login(struct session *s, const struct message *m);
+/* Answers as to a login, without counting it as a try. */
+void session_refuse_login(struct session *s, enum reason reason, const char *name);
+
+/* session_enter.c */
+enum session_entry_way { SESSION_BY_LOGIN, SESSION_BY_REGISTERING, SESSION_BY_TICKET };
+struct session_entry {
+    enum session_entry_way way;
+    uint64_t user;
+    struct name name;
+    uint64_t epoch;  /* the account's; 0: unknown, and so no ticket is given */
+    uint64_t issued; /* that the ticket was which it came by */
+};
+/* The user is in. False when memory is out: then nothing is said yet. */
+bool session_enter(struct session *s, const struct session_entry *entry);
 
 /* session_open.c */
 void session_open(struct session *s, const struct message_open *m);
 void session_take_grant(struct session *s, const struct mail_grant *grant);
+void session_take_unissued(struct session *s, const struct mail_issue *mail);
 
 /* session_query.c */
 void session_list(struct session *s, const struct message_list *m);

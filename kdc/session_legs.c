@@ -6,8 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * Flow (docs/protocol.md section 6.2). What a client has said in a conversation is under way until `credit` gives it back, and
+ * every byte is given back once: when the peer's session gives credit for it, when the leg that counts it ends, or at once when
+ * it isn't passed on. A client's count is therefore what its leg counts, and what is on the way between the two, in
+ * either direction. From that follows:
+ *
+ * - who keeps to the window never finds it full here, so it is never held;
+ * - nobody gets credit for what it didn't say;
+ * - a credit needs no word of which pairing of sessions it is about, and may come before or behind any grant: those
+ *   bytes are in the client's count until just then.
+ */
 #define SEALED_MIN 17 /* one byte and the shortest tag */
-#define WINDOW 32768u /* bytes that one session may have on their way to another */
+#define WINDOW CONVERSATION_WINDOW
 
 /* Where the conversation's leg is, or would be. */
 static size_t position(const struct session *s, uint64_t conversation)
@@ -68,13 +79,39 @@ static void count_live(struct session *s, int change)
     directory_set_conversations(s->host->directory, &s->name, &s->ref, (uint32_t)s->live_legs);
 }
 
+static bool post_credit(const struct session *s, const struct session_ref *to, uint64_t conversation, size_t bytes)
+{
+    struct mail_credit *mail = mail_new(MAIL_CREDIT, to, &s->ref, 0);
+    if (mail != NULL) {
+        mail->conversation = conversation;
+        mail->bytes = bytes;
+        s->host->post(s->host->context, &mail->mail);
+    }
+    return mail != NULL;
+}
+
+/* To our client, of what it has said itself. May end the session, and with it all legs. */
+static void give_back(struct session *s, uint64_t conversation, size_t bytes)
+{
+    if (bytes > 0) {
+        session_send(s, &(struct message){ .type = MESSAGE_CREDIT,
+                                           .credit = { .conversation = conversation, .bytes = (uint32_t)bytes } });
+    }
+}
+
 void session_leg_gone(struct session *s, struct leg *leg)
 {
+    const struct leg before = *leg;
     set_held(s, leg, false);
     leg->in_flight = 0;
     leg->owed = 0;
     leg->gone = true;
     count_live(s, -1);
+    if (before.owed > 0) {
+        /* It may count on: this leg may have ended by news that were late. */
+        (void)post_credit(s, &before.peer, before.conversation, before.owed);
+    }
+    give_back(s, before.conversation, before.in_flight);
 }
 
 /* The leg that is missed least: one whose peer is gone, else the one that has been silent for longest. */
@@ -94,8 +131,12 @@ static size_t least_missed(const struct session *s)
 static void evict(struct session *s, size_t i)
 {
     if (!s->legs[i].gone) {
-        post_gone(s, &s->legs[i]);
+        const struct leg leg = s->legs[i];
         session_leg_gone(s, &s->legs[i]);
+        post_gone(s, &leg);
+    }
+    if (s->state == SESSION_ENDED) {
+        return;
     }
     s->leg_count--;
     memmove(&s->legs[i], &s->legs[i + 1], (s->leg_count - i) * sizeof *s->legs);
@@ -108,6 +149,9 @@ struct leg *session_leg_set(struct session *s, uint64_t conversation, const stru
     if (leg == NULL) {
         while (s->leg_count > 0 && s->leg_count >= s->host->config->conversations_max) {
             evict(s, least_missed(s));
+        }
+        if (s->state == SESSION_ENDED) {
+            return NULL;
         }
         void *array = s->legs;
         const int room = session_room_for_one(&array, s->leg_count, &s->leg_room, sizeof *s->legs);
@@ -123,6 +167,9 @@ struct leg *session_leg_set(struct session *s, uint64_t conversation, const stru
     }
     if (!leg->gone && !session_ref_equal(&leg->peer, peer)) {
         session_leg_gone(s, leg); /* the peer's older session: its news are on their way and will find this one */
+        if (s->state == SESSION_ENDED) {
+            return NULL;
+        }
     }
     if (leg->gone) {
         leg->gone = false;
@@ -149,7 +196,8 @@ void session_legs_leave(struct session *s)
 
 /* ---- ciphertexts ---- */
 
-static void undelivered(struct session *s, const struct message_ciphertext *m, enum reason reason)
+/* Of `bytes` bytes, which are not under way then. */
+static void undelivered(struct session *s, const struct message_ciphertext *m, size_t bytes, enum reason reason)
 {
     counter_add(&s->host->counters->refused[reason], 1);
     session_send(s, &(struct message){ .type = MESSAGE_UNDELIVERED,
@@ -157,6 +205,7 @@ static void undelivered(struct session *s, const struct message_ciphertext *m, e
                                                         .epoch = m->epoch,
                                                         .sequence = m->sequence,
                                                         .reason = reason } });
+    give_back(s, m->conversation, bytes);
 }
 
 /* The way of most bytes: the header is looked at, the rest is passed on as it is. */
@@ -175,33 +224,25 @@ void session_relay(struct session *s, struct bytes plain)
         return;
     }
     if (m.sealed.len > MESSAGE_SEALED_MAX) {
-        undelivered(s, &m, REASON_TEXT_LENGTH);
+        undelivered(s, &m, plain.len, REASON_TEXT_LENGTH);
         return;
     }
     struct leg *leg = session_leg_find(s, m.conversation);
     if (leg == NULL) {
-        undelivered(s, &m, REASON_NO_CONVERSATION);
+        undelivered(s, &m, plain.len, REASON_NO_CONVERSATION);
         return;
     }
     if (leg->gone || !s->host->pass(s->host->context, &leg->peer, &s->ref, plain)) {
-        undelivered(s, &m, REASON_PEER_OFFLINE);
+        undelivered(s, &m, plain.len, REASON_PEER_OFFLINE);
         return;
     }
     counter_add(&s->host->counters->messages, 1);
     leg->used = ++s->uses;
-    leg->in_flight += plain.len;
-    set_held(s, leg, leg->in_flight >= WINDOW);
-}
-
-static bool post_credit(const struct session *s, const struct session_ref *to, uint64_t conversation, size_t bytes)
-{
-    struct mail_credit *mail = mail_new(MAIL_CREDIT, to, &s->ref, 0);
-    if (mail != NULL) {
-        mail->conversation = conversation;
-        mail->bytes = bytes;
-        s->host->post(s->host->context, &mail->mail);
+    if (leg->in_flight >= WINDOW) {
+        /* Our client doesn't keep to the window: this one passes, and the next isn't read. */
+        set_held(s, leg, true);
     }
-    return mail != NULL;
+    leg->in_flight += plain.len;
 }
 
 static void give_credit(const struct session *s, struct leg *leg)
@@ -211,8 +252,8 @@ static void give_credit(const struct session *s, struct leg *leg)
     }
 }
 
-/* Credit is given in large pieces, and none while too much waits for our client: so those who send to it stop reading from
- * theirs, and what they can still have on its way here is bounded by their windows. */
+/* Credit is given in large pieces, and none while too much waits for our client: so those who talk with it stop, and what
+ * they can still have on its way here is bounded by their windows. */
 static void account(struct session *s, struct leg *leg, const struct session_ref *from, size_t bytes)
 {
     if (leg->gone || !session_ref_equal(&leg->peer, from)) {
@@ -268,8 +309,14 @@ void session_drained(struct session *session)
 void session_take_credit(struct session *s, const struct mail_credit *mail)
 {
     struct leg *leg = session_leg_find(s, mail->conversation);
-    if (leg != NULL && !leg->gone && session_ref_equal(&leg->peer, &mail->mail.from)) {
-        leg->in_flight -= mail->bytes < leg->in_flight ? mail->bytes : leg->in_flight;
-        set_held(s, leg, leg->in_flight >= WINDOW);
+    if (leg == NULL || leg->gone || !session_ref_equal(&leg->peer, &mail->mail.from)) {
+        return; /* given back when that leg ended */
     }
+    /* The peer's session may also tell of bytes from before the leg was made anew. */
+    const size_t bytes = mail->bytes < leg->in_flight ? mail->bytes : leg->in_flight;
+    leg->in_flight -= bytes;
+    if (leg->in_flight < WINDOW) {
+        set_held(s, leg, false);
+    }
+    give_back(s, mail->conversation, bytes);
 }

@@ -26,12 +26,14 @@ struct login_job {
     char password[PASSWORD_LEN_MAX + 1]; /* secret */
     unsigned cost;
     char source[DIRECTORY_SOURCE_MAX];
-    struct store_user account; /* with its hash */
-    struct store_user now;     /* the same after bcrypt */
+    const struct session_host *host; /* for `record` alone, which any thread may call */
+    struct store_user account;       /* with its hash */
+    struct store_user now;           /* the same after bcrypt */
     char fresh_hash[PASSWORD_HASH_LEN];
     /* Results. */
     enum reason reason;
     uint64_t user;
+    uint64_t epoch; /* the account's, for a ticket; 0: unknown */
 };
 
 static enum reason reason_of_state(enum user_state state)
@@ -119,6 +121,7 @@ static enum reason look_again(struct login_job *login, struct accounts *accounts
     if (login->now.id != login->user || strcmp(login->now.hash, login->account.hash) != 0) {
         return REASON_LOGIN_FAILED;
     }
+    login->epoch = login->now.epoch;
     return reason_of_state(login->now.state);
 }
 
@@ -138,7 +141,15 @@ static enum reason make_account(struct login_job *login, struct accounts *accoun
     if (result == STORE_EXISTS) { /* somebody was quicker */
         return REASON_NAME_TAKEN;
     }
-    return result == STORE_OK ? REASON_NONE : reason_of_failure(result);
+    if (result != STORE_OK) {
+        return reason_of_failure(result);
+    }
+    /* The account is there; that its epoch can't be asked for costs a ticket and nothing else. */
+    if (accounts->find(accounts, &login->name, &login->now) == STORE_OK && login->now.id == login->user &&
+        strcmp(login->now.hash, login->fresh_hash) == 0) {
+        login->epoch = login->now.epoch;
+    }
+    return REASON_NONE;
 }
 
 static enum reason login_on_worker(struct login_job *login, struct accounts *accounts)
@@ -148,12 +159,21 @@ static enum reason login_on_worker(struct login_job *login, struct accounts *acc
         rehash(login, accounts);
         reason = look_again(login, accounts);
     }
-    if (reason == REASON_NONE) {
-        /* Users of another application's table have no last login in ours. */
-        const enum store_result result = accounts->logged_in(accounts, login->user);
-        reason = result == STORE_OK || result == STORE_NOT_FOUND ? REASON_NONE : reason_of_failure(result);
-    }
     return reason;
+}
+
+/* For the audit log; also when the client has gone meanwhile: nobody tries passwords unseen by not waiting for the answer. */
+static void record(const struct login_job *login)
+{
+    const bool in = login->reason == REASON_NONE;
+    const struct journal_event event = {
+        .event = login->registers ? (in ? "register" : "register refused") : (in ? "login" : "login refused"),
+        .user = login->has_name ? login->name.text : "",
+        .source = login->source,
+        .detail = in ? "" : reason_name(login->reason),
+        .logged_in = in ? login->user : 0,
+    };
+    login->host->record(login->host->context, &event);
 }
 
 static void run_login(struct job *job, struct accounts *accounts)
@@ -162,14 +182,9 @@ static void run_login(struct job *job, struct accounts *accounts)
     login->reason = login_on_worker(login, accounts);
     secret_wipe(login->password, sizeof login->password);
     secret_wipe_registers();
-    if (login->reason == REASON_UNAVAILABLE || login->reason == REASON_INTERNAL) {
-        return;
+    if (login->reason != REASON_UNAVAILABLE && login->reason != REASON_INTERNAL) {
+        record(login);
     }
-    const bool in = login->reason == REASON_NONE;
-    const char *event = login->registers ? (in ? "register" : "register refused") : (in ? "login" : "login refused");
-    /* An audit log that can't be written keeps nobody out: the store has complained by then. */
-    (void)!accounts->audit(accounts, event, login->has_name ? login->name.text : "", login->source,
-                           in ? "" : reason_name(login->reason));
 }
 
 static void destroy_login(struct job *job)
@@ -185,7 +200,7 @@ static bool counts_as_try(enum reason reason)
     return reason != REASON_BUSY && reason != REASON_UNAVAILABLE && reason != REASON_INTERNAL;
 }
 
-static void refuse_login(struct session *s, enum reason reason, uint32_t retry_after, const char *name)
+static void tell_refused(struct session *s, enum reason reason, uint32_t retry_after, const char *name)
 {
     s->state = SESSION_LOGIN;
     counter_add(&s->host->counters->refused[reason], 1);
@@ -196,86 +211,29 @@ static void refuse_login(struct session *s, enum reason reason, uint32_t retry_a
                                              { .key = NULL } });
     session_send(s, &(struct message){ .type = MESSAGE_REFUSED,
                                        .refused = { .request = 0, .reason = reason, .retry_after = retry_after } });
+}
+
+static void refuse_login(struct session *s, enum reason reason, uint32_t retry_after, const char *name)
+{
+    tell_refused(s, reason, retry_after, name);
     if (counts_as_try(reason) && ++s->tries >= s->host->config->login_tries) {
         session_close(s, REASON_TRIES);
     }
 }
 
-static void tell_watchers(const struct session *s, struct directory_watcher *watchers)
+void session_refuse_login(struct session *s, enum reason reason, const char *name)
 {
-    for (const struct directory_watcher *w = watchers; w != NULL; w = w->next) {
-        struct mail_name *mail = mail_new(MAIL_CAME_ONLINE, &w->ref, &s->ref, 0);
-        if (mail != NULL) {
-            mail->name = s->name;
-            s->host->post(s->host->context, &mail->mail);
-        }
-    }
-}
-
-static void take_over(const struct session *s, const struct directory_entry *old)
-{
-    struct mail_end *mail = mail_new(MAIL_END, &old->ref, &s->ref, 0);
-    if (mail != NULL) {
-        mail->reason = REASON_TAKEN_OVER;
-        s->host->post(s->host->context, &mail->mail);
-    }
-}
-
-static void welcome(struct session *s)
-{
-    const struct config *config = s->host->config;
-    session_send(s, &(struct message){ .type = MESSAGE_WELCOME,
-                                       .welcome = { .session = s->ref.session,
-                                                    .time = s->since,
-                                                    .name = s->name,
-                                                    .rekey_messages = config->rekey_messages,
-                                                    .rekey_seconds = config->rekey_seconds,
-                                                    .ping_seconds = (uint16_t)config->ping_seconds } });
-}
-
-static void log_welcome(const struct session *s, bool registered)
-{
-    const struct suite *suite = suite_by_id(s->suite);
-    const struct dh_group *group = dh_group_by_id(s->group);
-    const struct log_field fields[] = {
-        LOG_TEXT("user", s->name.text),
-        LOG_NUMBER("session", s->ref.session),
-        LOG_TEXT("source", s->source),
-        LOG_TEXT("group", group != NULL ? group->name : "none"),
-        LOG_TEXT("suite", suite != NULL ? suite->name : "none"),
-        { .key = NULL },
-    };
-    s->host->log(LOG_INFO, registered ? "registered and logged in" : "logged in", fields);
+    tell_refused(s, reason, 0, name);
 }
 
 static void enter(struct session *s, const struct login_job *login)
 {
-    s->user = login->user;
-    s->name = login->name;
-    s->since = s->host->now(s->host->context);
-    s->ref.session = s->host->session_number(s->host->context);
-
-    struct directory_entry entry = {
-        .name = s->name, .user = s->user, .ref = s->ref, .since = s->since, .suite = s->suite, .group = s->group
-    };
-    struct directory_entry old;
-    struct directory_watcher *watchers;
-    memcpy(entry.source, s->source, sizeof entry.source);
-    if (directory_insert(s->host->directory, &entry, &old, &watchers) != 0) {
+    const struct session_entry entry = { .way = login->registers ? SESSION_BY_REGISTERING : SESSION_BY_LOGIN,
+                                         .user = login->user,
+                                         .name = login->name,
+                                         .epoch = login->epoch };
+    if (!session_enter(s, &entry)) {
         refuse_login(s, REASON_INTERNAL, 1, s->name.text);
-        return;
-    }
-    s->state = SESSION_IN;
-    counter_add(&s->host->counters->logins, 1);
-    log_welcome(s, login->registers);
-    welcome(s);
-    if (old.ref.session != 0) {
-        take_over(s, &old);
-    }
-    tell_watchers(s, watchers);
-    directory_watchers_free(&watchers);
-    if (s->state == SESSION_IN) {
-        s->host->logged_in(s->link);
     }
 }
 
@@ -283,7 +241,9 @@ static void login_done(struct job *job, void *owner)
 {
     struct session *s = owner;
     const struct login_job *login = (const struct login_job *)job;
-    if (login->reason == REASON_NONE) {
+    if (job->busy) {
+        refuse_login(s, REASON_BUSY, job->retry_after, login->name.text);
+    } else if (login->reason == REASON_NONE) {
         enter(s, login);
     } else {
         refuse_login(s, login->reason, login->reason == REASON_UNAVAILABLE ? RETRY_UNAVAILABLE : 0, login->name.text);
@@ -325,6 +285,7 @@ void session_login(struct session *s, const struct message *m)
     memcpy(login->password, m->credentials.password.data, m->credentials.password.len); /* 72 at most: judged */
     login->cost = s->host->config->bcrypt_cost;
     memcpy(login->source, s->source, sizeof login->source);
+    login->host = s->host;
 
     uint32_t retry_after = 0;
     s->state = SESSION_CHECKING;

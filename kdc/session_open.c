@@ -1,13 +1,16 @@
 /*
  * session_open.c: opening a conversation.
  *
- *   the opener's session   is it somebody else, is there room          session_open
- *   a worker               the peer's account; is the peer online;     run_open
- *                          the epoch on record
- *   the opener's session   to the conversation's owner                 open_done
- *   the owner              the key, a grant to the first of the two    conversation_issue
+ *   the opener's session   is it somebody else, is there room;         session_open
+ *                          the peer's session, of the directory        issue
+ *   the journal's thread   the epoch on record                         journal.c
+ *   the conversation's     the key, a grant to the first of the two    conversation_issue
+ *   owner
  *   each session           its leg; the grant to its client; the       session_take_grant
  *                          first passes it on to the second
+ *
+ * Who has a session may be written to: whoever locks or deletes an account ends its session. When the peer has none, a worker
+ * asks the database for the account (run_open), so that the opener hears whether there is such a user.
  */
 #include "kdc/session_internal.h"
 
@@ -15,22 +18,55 @@
 #include "kdc/conversation.h"
 #include "wire/name.h"
 
-#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 struct open_job {
     struct request_job head;
-    struct directory *directory;
-    unsigned attempt;
-    uint64_t user;
-    struct name name; /* of the opener */
     struct name peer;
-    char source[DIRECTORY_SOURCE_MAX];
     /* Results. */
     enum reason reason;
-    struct directory_entry entry; /* the peer's */
-    struct store_epoch epoch;
+    uint64_t user; /* the peer's account */
 };
+
+/* ---- the peer has a session ---- */
+
+static uint32_t retry_of(enum reason reason)
+{
+    return reason == REASON_UNAVAILABLE ? RETRY_UNAVAILABLE : 0;
+}
+
+static void issue(struct session *s, uint32_t request, const struct directory_entry *peer)
+{
+    uint32_t retry_after = 0;
+    struct mail_issue *mail = mail_new(MAIL_ISSUE, &s->ref, &peer->ref, 0);
+    if (mail == NULL) {
+        session_refuse(s, request, REASON_INTERNAL, 1);
+        return;
+    }
+    mail->issue = (struct issue){ .request = request,
+                                  .a = s->ref,
+                                  .b = peer->ref,
+                                  .name_a = s->name,
+                                  .name_b = peer->name,
+                                  .suite = s->host->config->conversation_suite,
+                                  .time = s->host->now(s->host->context) };
+    mail->user_a = s->user;
+    mail->user_b = peer->user;
+    memcpy(mail->source, s->source, sizeof mail->source);
+    if (s->host->issue(s->host->context, mail, &retry_after) != 0) {
+        const enum reason reason = mail->reason;
+        mail_free(&mail->mail);
+        session_refuse(s, request, reason, retry_after);
+    }
+}
+
+void session_take_unissued(struct session *s, const struct mail_issue *mail)
+{
+    session_refuse(s, mail->issue.request, mail->reason, retry_of(mail->reason));
+}
+
+/* ---- it has none ---- */
 
 static enum reason reason_of_store(enum store_result result)
 {
@@ -48,36 +84,16 @@ static enum reason reason_of_store(enum store_result result)
     return REASON_UNAVAILABLE;
 }
 
-static enum reason open_on_worker(struct open_job *open, struct accounts *accounts)
-{
-    struct store_user user;
-    enum reason reason = reason_of_store(accounts->find(accounts, &open->peer, &user));
-    secret_wipe(user.hash, sizeof user.hash);
-    if (reason != REASON_NONE) {
-        return reason;
-    }
-    if (user.state != USER_ACTIVE) {
-        return REASON_PEER_LOCKED;
-    }
-    /* A name that was deleted and made anew while its old session is still there: not the same person. */
-    if (!directory_find(open->directory, &open->peer, &open->entry) || open->entry.user != user.id) {
-        return REASON_PEER_OFFLINE;
-    }
-    reason = reason_of_store(accounts->issue(accounts, open->user, user.id, &open->epoch));
-    if (reason == REASON_NONE) {
-        char detail[128];
-        (void)snprintf(detail, sizeof detail, "conversation %llu epoch %u with %s",
-                       (unsigned long long)open->epoch.conversation, (unsigned)open->epoch.epoch, open->peer.text);
-        reason = reason_of_store(accounts->audit(accounts, "key issued", open->name.text, open->source, detail));
-    }
-    /* The accounts are found, so it isn't the peer that is missing. */
-    return reason == REASON_NO_SUCH_USER ? REASON_INTERNAL : reason;
-}
-
 static void run_open(struct job *job, struct accounts *accounts)
 {
     struct open_job *open = (struct open_job *)job;
-    open->reason = open_on_worker(open, accounts);
+    struct store_user user;
+    open->reason = reason_of_store(accounts->find(accounts, &open->peer, &user));
+    secret_wipe(user.hash, sizeof user.hash);
+    if (open->reason == REASON_NONE) {
+        open->user = user.id;
+        open->reason = user.state == USER_ACTIVE ? REASON_NONE : REASON_PEER_LOCKED;
+    }
 }
 
 static void destroy_open(struct job *job)
@@ -85,55 +101,17 @@ static void destroy_open(struct job *job)
     free(job);
 }
 
-static void open_done(struct job *job, void *owner);
-
-static void submit_open(struct session *s, uint32_t request, const struct name *peer, unsigned attempt)
-{
-    struct open_job *open = calloc(1, sizeof *open);
-    if (open == NULL) {
-        session_refuse(s, request, REASON_INTERNAL, 1);
-        return;
-    }
-    open->head.job = (struct job){ .class = JOB_SQL, .run = run_open, .done = open_done, .destroy = destroy_open };
-    open->directory = s->host->directory;
-    open->head.request = request;
-    open->attempt = attempt;
-    open->user = s->user;
-    open->name = s->name;
-    open->peer = *peer;
-    (void)snprintf(open->source, sizeof open->source, "%s", s->source);
-    session_submit(s, &open->head);
-}
-
-/* The worker saw the peer offline: watch, unless it has come in between, then try once more. */
-static void peer_offline(struct session *s, const struct open_job *open)
+/* There is such a user, who was offline: who has come in between is not. */
+static void open_found(struct session *s, const struct open_job *open)
 {
     struct directory_entry entry;
-    if (open->attempt == 0 && directory_find(s->host->directory, &open->peer, &entry)) {
-        submit_open(s, open->head.request, &open->peer, 1);
+    /* A name that was deleted and made anew while its old session is still there: not the same person. */
+    if (directory_find(s->host->directory, &open->peer, &entry) && entry.user == open->user) {
+        issue(s, open->head.request, &entry);
         return;
     }
     session_refuse(s, open->head.request, REASON_PEER_OFFLINE, 0);
     session_watch(s, &open->peer);
-}
-
-static void post_issue(struct session *s, const struct open_job *open)
-{
-    struct mail_issue *mail = mail_new(MAIL_ISSUE, &open->entry.ref, &s->ref, 0);
-    if (mail == NULL) {
-        session_refuse(s, open->head.request, REASON_INTERNAL, 1);
-        return;
-    }
-    mail->issue = (struct issue){ .conversation = open->epoch.conversation,
-                                  .epoch = open->epoch.epoch,
-                                  .request = open->head.request,
-                                  .a = s->ref,
-                                  .b = open->entry.ref,
-                                  .name_a = s->name,
-                                  .name_b = open->entry.name,
-                                  .suite = s->host->config->conversation_suite,
-                                  .time = s->host->now(s->host->context) };
-    s->host->post(s->host->context, &mail->mail);
 }
 
 static void open_done(struct job *job, void *owner)
@@ -141,26 +119,34 @@ static void open_done(struct job *job, void *owner)
     struct session *s = owner;
     const struct open_job *open = (const struct open_job *)job;
     session_request_job_back(s);
-    switch (open->reason) {
-    case REASON_NONE:
-        post_issue(s, open);
-        return;
-    case REASON_PEER_OFFLINE:
-        peer_offline(s, open);
-        return;
-    case REASON_UNAVAILABLE:
-        session_refuse(s, open->head.request, open->reason, RETRY_UNAVAILABLE);
-        return;
-    default:
-        session_refuse(s, open->head.request, open->reason, 0);
+    if (open->reason == REASON_NONE) {
+        open_found(s, open);
+    } else {
+        session_refuse(s, open->head.request, open->reason, retry_of(open->reason));
     }
 }
+
+static void submit_open(struct session *s, uint32_t request, const struct name *peer)
+{
+    struct open_job *open = calloc(1, sizeof *open);
+    if (open == NULL) {
+        session_refuse(s, request, REASON_INTERNAL, 1);
+        return;
+    }
+    open->head.job = (struct job){ .class = JOB_SQL, .run = run_open, .done = open_done, .destroy = destroy_open };
+    open->head.request = request;
+    open->peer = *peer;
+    session_submit(s, &open->head);
+}
+
+/* ---- */
 
 void session_open(struct session *s, const struct message_open *m)
 {
     /* Another epoch with somebody one talks to already needs no room. */
     const bool full = s->live_legs + session_requests_opening(s) >= s->host->config->conversations_max &&
                       !session_leg_with(s, &m->peer);
+    struct directory_entry entry;
     if (!session_request_begin(s, m->request, true)) {
         return;
     }
@@ -168,8 +154,10 @@ void session_open(struct session *s, const struct message_open *m)
         session_refuse(s, m->request, REASON_PEER_IS_SELF, 0);
     } else if (full) {
         session_refuse(s, m->request, REASON_TOO_MANY, 0);
+    } else if (directory_find(s->host->directory, &m->peer, &entry)) {
+        issue(s, m->request, &entry);
     } else {
-        submit_open(s, m->request, &m->peer, 0);
+        submit_open(s, m->request, &m->peer);
     }
 }
 

@@ -125,6 +125,14 @@ void session_request_job_back(struct session *s)
     }
 }
 
+void session_request_displaced(struct session *s, const struct request_job *job)
+{
+    session_request_job_back(s);
+    if (s->state == SESSION_IN) {
+        session_refuse(s, job->request, REASON_BUSY, job->job.retry_after);
+    }
+}
+
 void session_requests_drop(struct session *s)
 {
     struct request_job *job;

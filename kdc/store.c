@@ -59,6 +59,7 @@ void store_free(struct store **store)
     if (*store == NULL)
         return;
     store_disconnect(*store);
+    free((*store)->text);
     free(*store);
     *store = NULL;
     mysql_thread_end();

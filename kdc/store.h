@@ -34,6 +34,7 @@ struct store_user {
     enum user_state state;
     uint64_t created; /* milliseconds since 1970 UTC; 0: never */
     uint64_t last_login;
+    uint64_t epoch; /* another one after every change of password or state; 0: no tickets for this account */
 };
 
 struct store;
@@ -60,22 +61,44 @@ enum store_result store_user_add(struct store *store, const struct name *name, c
  * the account is not in our own table. */
 enum store_result store_user_rehash(struct store *store, uint64_t id, const char *from, const char *to)
     __attribute__((warn_unused_result));
-/* A login that went well: last_login = now. STORE_NOT_FOUND when the account is not in our own table. */
-enum store_result store_user_logged_in(struct store *store, uint64_t id) __attribute__((warn_unused_result));
 
-/* Records that a key is issued for the conversation of these two (made when it is their first): the next epoch's
- * number, the time. The order of the two doesn't matter. Durable before it returns: only then may the key go out. */
-struct store_epoch {
-    uint64_t conversation;
+/* What is put on record in one transaction. All texts are lent, never secret, and cut to what their columns take. */
+struct store_issue { /* that a key is issued for the conversation of these two (made when it is their first) */
+    uint64_t user_a; /* who opened; which of the two has the lower number doesn't matter */
+    uint64_t user_b;
+    const char *name_a; /* for the audit log */
+    const char *name_b;
+    const char *source;
+    /* Results. Of several issues for the same two each has an epoch of its own, in their order. */
+    uint64_t conversation; /* 0: it can't be: one of the two is deleted, or they are the same */
     uint32_t epoch;
 };
-enum store_result store_epoch_issue(struct store *store, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
-    __attribute__((warn_unused_result));
-
-/* The audit log. `event` e.g. "login", "login refused", "register", "key issued"; user and detail may be empty; never a
- * secret. */
+struct store_event { /* for the audit log: "login", "login refused", "register", ...; user and detail may be empty */
+    const char *event;
+    const char *user;
+    const char *source;
+    const char *detail;
+    uint64_t logged_in; /* the account whose last login this is; 0: none, and not in our own table does no harm */
+    uint64_t age_ms;    /* how long ago it was */
+};
+struct store_batch {
+    struct store_issue *issues;
+    size_t issue_count;
+    const struct store_event *events;
+    size_t event_count;
+};
+/* Durable before it returns: only then may a key go out. On failure nothing of it is on record; but when the connection was
+ * lost in the middle, all may be. */
+enum store_result store_write(struct store *store, struct store_batch *batch) __attribute__((warn_unused_result));
+/* One event of now. */
 enum store_result store_audit(struct store *store, const char *event, const char *user, const char *source,
                               const char *detail) __attribute__((warn_unused_result));
+
+/* Accounts that were changed (epoch, and since when, in milliseconds since 1970 UTC) or deleted (epoch 0) at *since
+ * (microseconds since 1970 UTC, by the database's clock) or later. *since becomes the time of asking. */
+typedef void store_changed(void *context, uint64_t user, uint64_t epoch, uint64_t changed_ms);
+enum store_result store_account_changes(struct store *store, uint64_t *since, store_changed *changed, void *context)
+    __attribute__((warn_unused_result));
 
 /* ---- for kdc-admin (STORE_ACCOUNT_ADMIN) ---- */
 /* A new password's. */

@@ -46,6 +46,7 @@ static enum store_result users_call(struct store *store, enum statement statemen
         { .text = reading->state, .size = sizeof reading->state },
         { .number = &reading->user.created },
         { .number = &reading->user.last_login },
+        { .number = &reading->user.epoch },
     };
     enum store_result result =
         store_call(store, statement, in, in_count, out, sizeof out / sizeof out[0], user_read, reading, NULL);
@@ -109,12 +110,6 @@ enum store_result store_user_rehash(struct store *store, uint64_t id, const char
 {
     const struct store_in in[] = { { .number = id }, { .text = from }, { .text = to } };
     return found_call(store, STATEMENT_USER_REHASH, in, 3);
-}
-
-enum store_result store_user_logged_in(struct store *store, uint64_t id)
-{
-    const struct store_in in[] = { { .number = id } };
-    return found_call(store, STATEMENT_USER_LOGGED_IN, in, 1);
 }
 
 enum store_result store_user_set_state(struct store *store, const struct name *name, enum user_state state)

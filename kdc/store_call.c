@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define IN_MAX 4
-#define OUT_MAX 6
+#define OUT_MAX 7
 #define DEADLOCK_TRIES 3
 #define IDLE_LOSS_MS 1000 /* a connection that was lost while idle fails its next call sooner than this */
 
@@ -18,9 +18,8 @@ static const struct {
     [STATEMENT_USER_FIND] = { "CALL kdc_user_find(?)", true },
     [STATEMENT_USER_ADD] = { "CALL kdc_user_add(?, ?, ?)", false },
     [STATEMENT_USER_REHASH] = { "CALL kdc_user_rehash(?, ?, ?)", true },
-    [STATEMENT_USER_LOGGED_IN] = { "CALL kdc_user_logged_in(?)", true },
-    [STATEMENT_EPOCH_ISSUE] = { "CALL kdc_epoch_issue(?, ?)", true }, /* at worst an epoch is passed over */
-    [STATEMENT_AUDIT] = { "CALL kdc_audit(?, ?, ?, ?)", false },
+    [STATEMENT_JOURNAL] = { "CALL kdc_journal(?)", false },
+    [STATEMENT_ACCOUNT_CHANGES] = { "CALL kdc_account_changes(?)", true },
     [STATEMENT_USER_LIST] = { "CALL admin_user_list(?, ?)", true },
     [STATEMENT_USER_SET_HASH] = { "CALL admin_user_set_hash(?, ?)", true },
     [STATEMENT_USER_SET_STATE] = { "CALL admin_user_set_state(?, ?)", true },

@@ -16,9 +16,8 @@ enum statement {
     STATEMENT_USER_FIND,
     STATEMENT_USER_ADD,
     STATEMENT_USER_REHASH,
-    STATEMENT_USER_LOGGED_IN,
-    STATEMENT_EPOCH_ISSUE,
-    STATEMENT_AUDIT,
+    STATEMENT_JOURNAL,
+    STATEMENT_ACCOUNT_CHANGES,
     STATEMENT_USER_LIST, /* this and what follows: for STORE_ACCOUNT_ADMIN only */
     STATEMENT_USER_SET_HASH,
     STATEMENT_USER_SET_STATE,
@@ -35,6 +34,8 @@ struct store {
     MYSQL_STMT *statements[STATEMENT_COUNT]; /* prepared on this connection when first called */
     uint64_t next_connect;                   /* monotonic milliseconds; not before */
     unsigned backoff;                        /* milliseconds; 0: the last connection was well */
+    char *text;                              /* a batch, as it goes to the database; kept for the next */
+    size_t text_room;
     char error[STORE_ERROR_MAX];
 };
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh LIST...: installs what is missing of the Debian packages in LIST (run, test). Costs next to nothing when all
+# deps.sh LIST...: installs what is missing of the Debian packages in LIST (run, test, bench). Costs next to nothing when all
 # is there.
 set -eu
 
@@ -7,15 +7,17 @@ run_packages="gcc make libc6-dev binutils pkgconf util-linux procps
     libmariadb-dev mariadb-server-core mariadb-client-core
     libcrypt-dev nettle-dev libgmp-dev libevent-dev libinih-dev libjansson-dev libutf8proc-dev python3"
 test_packages="git libcmocka-dev python3-pytest python3-pexpect python3-cryptography python3-pymysql tmux
-    clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck gdb"
+    clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck gdb groff-base mandoc zsh strace systemd"
+bench_packages="python3-pymysql gnuplot-nox linux-perf"
 
 wanted=
 for list in "$@"; do
     case $list in
     run) wanted="$wanted $run_packages" ;;
     test) wanted="$wanted $test_packages" ;;
+    bench) wanted="$wanted $bench_packages" ;;
     *)
-        echo "deps: '$list' is no list of packages: run or test" >&2
+        echo "deps: '$list' is no list of packages: run, test or bench" >&2
         exit 2
         ;;
     esac

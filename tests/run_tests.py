@@ -256,6 +256,17 @@ def fuzz(directory, prefix):
     return result
 
 
+def bench_tsan(name, directory):
+    """Messages and logins at once, as fast as they go: one test for each of its runs."""
+    result = Result()
+    timeout = 240
+    status, output, _ = run(["tests/bench/tsan.sh", directory / "bin"], LOGS / f"{name}.log", timeout)
+    result.passed = len(re.findall(r"(?<! not) clean$", output, re.MULTILINE))
+    if status != 0 or not result.passed:
+        result.fail("kdc-bench", f"{how_it_ended(status, timeout)}\n" + tail(output))
+    return result
+
+
 def stages():
     """(name, what it needs, what it runs), in order."""
     plain, clang, asan, tsan, fuzzed = (ROOT / "build" / part for part in ("", "clang", "asan", "tsan", "fuzz"))
@@ -274,10 +285,11 @@ def stages():
         ("unit-asan", "build-asan", lambda: unit("unit-asan", asan, 4, prefix)),
         ("programs-asan", "build-asan",
          lambda: pytest("programs-asan", asan, everything[:1], "address", prefix=prefix)),
-        ("build-tsan", None, lambda: build("build-tsan", "SAN=thread", "BUILD=build/tsan", "all", "units")),
+        ("build-tsan", None, lambda: build("build-tsan", "SAN=thread", "BUILD=build/tsan", "all", "units", "benches")),
         ("unit-tsan", "build-tsan", lambda: unit("unit-tsan", tsan, 8, prefix)),
         ("programs-tsan", "build-tsan",
          lambda: pytest("programs-tsan", tsan, everything[:1], "thread", prefix=prefix)),
+        ("bench-tsan", "build-tsan", lambda: bench_tsan("bench-tsan", tsan)),
     ]
 
 

@@ -7,32 +7,96 @@
 
 #define ROOM_MIN 512 /* the first memory taken: most frames fit */
 
+/* A piece of a stock's memory that no buffer has. */
+struct buffer_spare {
+    struct buffer_spare *next;
+};
+
+/* ---- stocks ---- */
+
+void buffer_stock_init(struct buffer_stock *stock, size_t max)
+{
+    *stock = (struct buffer_stock){ .max = max };
+}
+
+static struct buffer_spare *take_spare(struct buffer_stock *stock)
+{
+    struct buffer_spare *spare = stock->spare;
+    if (spare != NULL) {
+        stock->spare = spare->next;
+        stock->count--;
+        if (stock->least > stock->count)
+            stock->least = stock->count;
+    }
+    return spare;
+}
+
+void buffer_stock_trim(struct buffer_stock *stock)
+{
+    for (size_t idle = stock->least; idle > 0; idle--)
+        free(take_spare(stock));
+    stock->least = stock->count;
+}
+
+void buffer_stock_clear(struct buffer_stock *stock)
+{
+    while (stock->count > 0)
+        free(take_spare(stock));
+}
+
+/* ---- buffers ---- */
+
 void buffer_init(struct buffer *b, size_t limit)
 {
     *b = (struct buffer){ .limit = limit };
 }
 
+void buffer_init_with(struct buffer *b, size_t limit, struct buffer_stock *stock)
+{
+    *b = (struct buffer){ .limit = limit, .stock = stock };
+}
+
+static uint8_t *take_room(struct buffer_stock *stock, size_t room)
+{
+    uint8_t *data = stock != NULL && room == BUFFER_STOCK_ROOM ? (uint8_t *)take_spare(stock) : NULL;
+    return data != NULL ? data : malloc(room);
+}
+
+static void give_back(struct buffer_stock *stock, uint8_t *data, size_t room)
+{
+    if (stock == NULL) {
+        secret_wipe(data, room);
+        free(data);
+    } else if (room == BUFFER_STOCK_ROOM && stock->count < stock->max) {
+        struct buffer_spare *spare = (struct buffer_spare *)(void *)data;
+        spare->next = stock->spare;
+        stock->spare = spare;
+        stock->count++;
+    } else {
+        free(data);
+    }
+}
+
 void buffer_clear(struct buffer *b)
 {
-    if (b->data != NULL) {
-        secret_wipe(b->data, b->room);
-        free(b->data);
-    }
-    buffer_init(b, b->limit);
+    if (b->data != NULL)
+        give_back(b->stock, b->data, b->room);
+    buffer_init_with(b, b->limit, b->stock);
 }
 
 /* Moves what it holds to new memory. Not realloc: that would leave the old bytes behind unwiped. */
 static int move(struct buffer *b, size_t room)
 {
-    uint8_t *data = malloc(room);
+    uint8_t *data = take_room(b->stock, room);
     if (data == NULL)
         return -1;
     size_t held = buffer_len(b);
-    size_t limit = b->limit;
     if (held > 0 && b->data != NULL)
         memcpy(data, b->data + b->start, held);
     buffer_clear(b);
-    *b = (struct buffer){ .data = data, .end = held, .room = room, .limit = limit };
+    b->data = data;
+    b->end = held;
+    b->room = room;
     return 0;
 }
 
@@ -40,9 +104,10 @@ static int move(struct buffer *b, size_t room)
  * the limit, unless the limit is tiny. */
 static size_t next_room(const struct buffer *b, size_t need)
 {
+    size_t room_min = b->stock != NULL ? BUFFER_STOCK_ROOM : ROOM_MIN;
     size_t room = b->room > SIZE_MAX / 2 ? SIZE_MAX : b->room * 2;
-    if (room < ROOM_MIN)
-        room = ROOM_MIN;
+    if (room < room_min)
+        room = room_min;
     while (room < need)
         room = room > SIZE_MAX / 2 ? need : room * 2;
     if (room > b->limit && b->limit >= ROOM_MIN)

@@ -177,6 +177,7 @@ int epoch_seal(struct epoch *epoch, const struct content *content, uint8_t *room
         .sealed = { .data = room, .len = suite_sealed_len(epoch->suite, w.len) },
     };
     chain_step(chain);
+    secret_wipe_left_residue();
     return 0;
 
 fail:
@@ -199,6 +200,7 @@ int epoch_open(struct epoch *epoch, const struct message_ciphertext *m, uint8_t 
         return -1;
     message_ad(epoch, chain->next, ad);
     int result = aead_open(aead, chain->next, ad, sizeof(ad), m->sealed.data, m->sealed.len, plain, &plain_len);
+    secret_wipe_left_residue();
     aead_free(&aead);
     if (result != 0)
         return -1;

@@ -4,10 +4,7 @@
 
 #include <string.h>
 
-/* The longest plain frame is a server_hello in the largest group. */
-#define PLAIN_FRAME_MAX                                                                          \
-    (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 2 + DH_PUBLIC_MAX + IDENTITY_PUBLIC_LEN + \
-     IDENTITY_SIGNATURE_LEN + SHA512_LEN)
+_Static_assert(PLAIN_FRAME_MAX >= SERVER_HELLO_MAX, "a server_hello fits");
 
 enum frame_status frame_peek(const uint8_t *data, size_t len, size_t limit, size_t *frame_len)
 {
@@ -77,6 +74,18 @@ static void put_numbers(struct writer *w, const uint16_t *numbers, size_t count,
         writer_u16(w, numbers[i]);
 }
 
+/* What a client_hello says about resuming, which is its end. */
+static void put_offer(struct writer *w, const struct client_hello *m)
+{
+    writer_u8(w, m->resumes ? 1 : 0);
+    if (!m->resumes)
+        return;
+    if (m->ticket.len < 1 || m->ticket.len > TICKET_LEN_MAX)
+        writer_fail(w);
+    writer_vec16(w, m->ticket.data, m->ticket.len);
+    writer_bytes(w, m->binder, sizeof(m->binder));
+}
+
 static bool all_different(const uint16_t *numbers, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -98,6 +107,7 @@ int frame_put_client_hello(struct buffer *out, const struct client_hello *m)
     put_numbers(&w, m->suites, m->suite_count, HELLO_SUITES_MAX);
     if (m->suite_count > HELLO_SUITES_MAX || !all_different(m->suites, m->suite_count))
         writer_fail(&w);
+    put_offer(&w, m);
     return put_end(&w, out);
 }
 
@@ -118,6 +128,7 @@ int frame_put_server_hello(struct buffer *out, const struct server_hello *m)
     writer_u16(&w, m->version);
     writer_bytes(&w, m->random, sizeof(m->random));
     writer_u16(&w, m->suite);
+    writer_u8(&w, m->resumed ? 1 : 0);
     put_public(&w, m->dh_public);
     writer_bytes(&w, m->identity, sizeof(m->identity));
     writer_bytes(&w, m->signature, sizeof(m->signature));
@@ -168,6 +179,15 @@ static size_t get_numbers(struct reader *r, uint16_t *numbers, size_t max)
     return count;
 }
 
+/* A u8 that is 0 or 1. */
+static bool get_flag(struct reader *r)
+{
+    unsigned flag = reader_u8(r);
+    if (flag > 1)
+        reader_fail(r);
+    return flag == 1;
+}
+
 int frame_get_client_hello(struct bytes frame, struct client_hello *m)
 {
     struct reader r;
@@ -180,6 +200,11 @@ int frame_get_client_hello(struct bytes frame, struct client_hello *m)
     m->suite_count = get_numbers(&r, m->suites, HELLO_SUITES_MAX);
     if (!all_different(m->suites, m->suite_count))
         reader_fail(&r);
+    m->resumes = get_flag(&r);
+    if (m->resumes) {
+        m->ticket = reader_vec16(&r, 1, TICKET_LEN_MAX);
+        reader_copy(&r, m->binder, sizeof(m->binder));
+    }
     if (reader_end(&r) != 0) {
         memset(m, 0, sizeof(*m));
         return -1;
@@ -208,6 +233,7 @@ int frame_get_server_hello(struct bytes frame, struct server_hello *m)
     m->version = reader_u16(&r);
     reader_copy(&r, m->random, sizeof(m->random));
     m->suite = reader_u16(&r);
+    m->resumed = get_flag(&r);
     m->dh_public = reader_vec16(&r, 1, DH_PUBLIC_MAX);
     reader_copy(&r, m->identity, sizeof(m->identity));
     reader_copy(&r, m->signature, sizeof(m->signature));

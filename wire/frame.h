@@ -11,6 +11,16 @@
 #include "wire/buffer.h"
 #include "wire/protocol.h"
 
+/* The longest frames of a handshake, with header. */
+#define CLIENT_HELLO_MAX                                                                                      \
+    (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 2 + DH_PUBLIC_MAX + 1 + 2 * HELLO_SUITES_MAX + 1 + 2 + \
+     TICKET_LEN_MAX + SHA512_LEN)
+#define HELLO_RETRY_MAX (FRAME_HEADER_LEN + 1 + 1 + 2 * RETRY_GROUPS_MAX)
+#define SERVER_HELLO_MAX                                                                             \
+    (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 1 + 2 + DH_PUBLIC_MAX + IDENTITY_PUBLIC_LEN + \
+     IDENTITY_SIGNATURE_LEN + SHA512_LEN)
+#define PLAIN_FRAME_MAX CLIENT_HELLO_MAX /* the longest of them all */
+
 enum frame_status {
     FRAME_READY = 0,     /* a whole frame lies at the front */
     FRAME_MORE = 1,      /* not all of it is there yet */
@@ -35,7 +45,7 @@ int frame_put_client_finish(struct buffer *out, const struct client_finish *m) _
 int frame_put_alert(struct buffer *out, const struct alert *m) __attribute__((warn_unused_result));
 
 /* Decoders: `frame` is a whole frame with header. 0, or -1 when it is not exactly what the encoder could have produced
- * (type, lengths, no trailing bytes, known reason, no suite offered twice; version, group and suite numbers are not
+ * (type, lengths, flags, no trailing bytes, known reason, no suite offered twice; version, group and suite numbers are not
  * judged here): then *m is zero. */
 int frame_get_client_hello(struct bytes frame, struct client_hello *m) __attribute__((warn_unused_result));
 int frame_get_hello_retry(struct bytes frame, struct hello_retry *m) __attribute__((warn_unused_result));

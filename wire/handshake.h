@@ -10,8 +10,12 @@
  *   (the caller judges the KDC's identity)
  *   handshake_client_finish  -- client_finish ->   handshake_server_finish
  *
+ * A client that has a ticket from an earlier session may offer it (section 3.5). If the KDC takes it, the ticket's secret
+ * goes into the keys beside the shared secret, and a handshake that completes has shown that both sides have it.
+ *
  * Each frame is accepted once, in this order; after any failure the object accepts nothing more. The objects live in secret
- * memory. A private exponent is wiped once the shared secret is there, the shared secret once the keys are derived.
+ * memory. A private exponent is wiped once the shared secret is there, the shared secret and the ticket's once the keys are
+ * derived.
  *
  * Thread: an object belongs to one thread at a time. handshake_server_compute is the one slow call of the server (two
  * powers and a signature): the caller may hand the object to another thread for it.
@@ -29,7 +33,9 @@ struct handshake_keys {
     uint8_t client_traffic[KDF_SECRET_LEN]; /* client to KDC */
     uint8_t server_traffic[KDF_SECRET_LEN]; /* KDC to client */
     uint8_t exporter[KDF_SECRET_LEN];
-    uint8_t transcript[SHA512_LEN]; /* th: not secret, names this handshake */
+    uint8_t resumption[KDF_SECRET_LEN]; /* the secret of the ticket that this session's welcome brings */
+    uint8_t transcript[SHA512_LEN];     /* th: not secret, names this handshake */
+    bool resumed;                       /* a ticket was taken: its secret is in all of the above */
 };
 
 /* What a side accepts; lent for the life of the handshake. Most preferred first. */
@@ -47,6 +53,11 @@ struct handshake_client;
 struct handshake_client *handshake_client_new(const struct handshake_policy *policy, const struct rng *rng)
     __attribute__((warn_unused_result));
 void handshake_client_free(struct handshake_client **client); /* wipes, sets to NULL */
+
+/* Offers a ticket in every client_hello: 1 to TICKET_LEN_MAX bytes, and the secret that goes with it. Both are copied. To
+ * be called before handshake_client_start; 0, or -1 when it is too late or the ticket can't be one (nothing is offered). */
+int handshake_client_offer(struct handshake_client *client, struct bytes ticket, const uint8_t secret[KDF_SECRET_LEN])
+    __attribute__((warn_unused_result));
 
 /* Appends the client_hello. REASON_NONE or REASON_INTERNAL. */
 enum reason handshake_client_start(struct handshake_client *client, struct buffer *out)
@@ -85,9 +96,17 @@ const uint8_t *handshake_client_server_random(const struct handshake_client *cli
 /* ---- the KDC's side ---- */
 struct handshake_server;
 
-/* `policy` and `identity` are lent and must outlive the object. NULL when memory is out. */
+/* How the KDC opens a ticket; lent for the object's life. */
+struct handshake_tickets {
+    void *context;
+    /* True: the ticket is one of ours and may be used now; `secret` is then filled. Called from handshake_server_frame: cheap. */
+    bool (*open)(void *context, struct bytes ticket, uint8_t secret[KDF_SECRET_LEN]);
+};
+
+/* `policy`, `identity` and `tickets` (NULL: takes none) are lent and must outlive the object. NULL when memory is out. */
 struct handshake_server *handshake_server_new(const struct handshake_policy *policy, const struct identity *identity,
-                                              const struct rng *rng) __attribute__((warn_unused_result));
+                                              const struct handshake_tickets *tickets, const struct rng *rng)
+    __attribute__((warn_unused_result));
 void handshake_server_free(struct handshake_server **server); /* wipes, sets to NULL */
 
 enum handshake_server_event {
@@ -109,6 +128,10 @@ void handshake_server_compute(struct handshake_server *server);
 /* Appends the server_hello once computed. REASON_NONE, REASON_PUBLIC_VALUE or REASON_INTERNAL. */
 enum reason handshake_server_reply(struct handshake_server *server, struct buffer *out)
     __attribute__((warn_unused_result));
+
+/* Whether the client's ticket was taken, and its binder right; false before the hello was in order. That the client has
+ * more than a copy of somebody's client_hello is certain at HANDSHAKE_SERVER_DONE only. */
+bool handshake_server_resumed(const struct handshake_server *server);
 
 /* The group and suite agreed on; NULL before the hello was in order. */
 const struct dh_group *handshake_server_group(const struct handshake_server *server);

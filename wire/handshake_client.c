@@ -2,12 +2,15 @@
  * The client's side of the handshake, as docs/protocol.md section 3 has it:
  *
  *   client_hello     x, 2^x mod p fresh; random fresh                      -> transcript, wire
+ *     (a ticket)     binder = HMAC(Expand(the ticket's secret, ...), SHA-512(transcript .. ticket))
  *   hello_retry      another group that we allow, once; client_hello again
- *   server_hello     1 < y < p - 1
+ *   server_hello     resumed only if a ticket was offered
+ *                    1 < y < p - 1
  *                    th   = SHA-512(transcript .. identity)
  *                    Ed25519 verify(identity, "... server signature" | 0 | th)
  *                    Z    = y^x mod p                                      forget x
- *                    keys = Expand(Extract(th, Z), labels)                 forget Z
+ *                    keys = Expand(Extract(th, Z), labels)                 forget Z; resumed: Extract(th, Z | the
+ *                                                                          ticket's secret); forget that either way
  *                    th_s = SHA-512(transcript .. signature)
  *                    confirm == HMAC(server_confirm, th_s)
  *                    th_c = SHA-512(transcript .. confirm)
@@ -44,7 +47,11 @@ struct handshake_client {
     uint8_t identity[IDENTITY_PUBLIC_LEN];
     const struct dh_group *group;        /* of the last client_hello */
     uint8_t private_key[DH_PRIVATE_MAX]; /* in CLIENT_HELLO */
-    const struct suite *suite;           /* from CLIENT_IDENTITY on, and all below */
+    uint8_t ticket[TICKET_LEN_MAX];      /* offered in each client_hello, when ticket_len > 0 */
+    size_t ticket_len;
+    uint8_t ticket_secret[KDF_SECRET_LEN]; /* until the keys are there */
+    const struct suite *suite;             /* from CLIENT_IDENTITY on, and all below */
+    bool resumed;
     uint8_t th[SHA512_LEN];
     uint8_t confirm[SHA512_LEN]; /* what client_finish will say */
     struct key_schedule keys;    /* in CLIENT_IDENTITY */
@@ -76,10 +83,31 @@ void handshake_client_free(struct handshake_client **client)
 static void forget(struct handshake_client *client, enum client_state state)
 {
     secret_wipe(client->private_key, sizeof(client->private_key));
+    secret_wipe(client->ticket_secret, sizeof(client->ticket_secret));
     secret_wipe(client->confirm, sizeof(client->confirm));
     secret_wipe(&client->keys, sizeof(client->keys));
     transcript_clear(&client->transcript);
     client->state = state;
+}
+
+int handshake_client_offer(struct handshake_client *client, struct bytes ticket, const uint8_t secret[KDF_SECRET_LEN])
+{
+    if (client->state != CLIENT_NEW || ticket.len < 1 || ticket.len > TICKET_LEN_MAX)
+        return -1;
+    memcpy(client->ticket, ticket.data, ticket.len);
+    client->ticket_len = ticket.len;
+    memcpy(client->ticket_secret, secret, KDF_SECRET_LEN);
+    return 0;
+}
+
+/* Over all up to the ticket of the client_hello that was encoded just now, with zeros for its binder. */
+static void bind_ticket(struct handshake_client *client)
+{
+    uint8_t hash[SHA512_LEN], binder[SHA512_LEN];
+
+    transcript_hash(&client->transcript, CUT_BINDER, hash);
+    key_schedule_binder(client->ticket_secret, hash, binder);
+    transcript_fill(&client->transcript, CUT_BINDER, binder);
 }
 
 /* client_hello: into the transcript, and from there onto the wire. */
@@ -93,6 +121,8 @@ static enum reason send_hello(struct handshake_client *client, const struct dh_g
         .group = group->id,
         .dh_public = { .data = public_value, .len = group->len },
         .suite_count = policy->suite_count,
+        .resumes = client->ticket_len > 0,
+        .ticket = { .data = client->ticket, .len = client->ticket_len },
     };
 
     memcpy(m.suites, policy->suites, policy->suite_count * sizeof(m.suites[0]));
@@ -101,6 +131,8 @@ static enum reason send_hello(struct handshake_client *client, const struct dh_g
         dh_keypair(group, &client->rng, client->private_key, public_value) != DH_OK ||
         frame_put_client_hello(&client->transcript.bytes, &m) != 0)
         return REASON_INTERNAL;
+    if (m.resumes)
+        bind_ticket(client);
     struct bytes frame = transcript_since(&client->transcript, from);
     if (buffer_append(out, frame.data, frame.len) != 0)
         return REASON_INTERNAL;
@@ -164,19 +196,24 @@ static enum reason take_retry(struct handshake_client *client, struct bytes fram
     return send_hello(client, group, out);
 }
 
-/* Z = y^x mod p, and the keys from it. */
-static enum reason derive_keys(const struct handshake_client *client, struct bytes y, const uint8_t th[SHA512_LEN],
-                               struct key_schedule *keys)
+/* Z = y^x mod p, and the keys from it; `resumed`: from the ticket's secret, too. */
+static enum reason derive_keys(const struct handshake_client *client, const struct server_hello *m,
+                               const uint8_t th[SHA512_LEN], struct key_schedule *keys)
 {
     const struct dh_group *group = client->group;
-    uint8_t *shared = secret_alloc(group->len);
+    size_t ikm_len = group->len;
+    uint8_t *shared = secret_alloc(group->len + KDF_SECRET_LEN);
     enum reason reason = REASON_NONE;
 
     if (shared == NULL)
         return REASON_INTERNAL;
-    switch (dh_shared(group, client->private_key, y.data, y.len, shared)) {
+    switch (dh_shared(group, client->private_key, m->dh_public.data, m->dh_public.len, shared)) {
     case DH_OK:
-        key_schedule_derive(keys, th, shared, group->len);
+        if (m->resumed) {
+            memcpy(shared + ikm_len, client->ticket_secret, KDF_SECRET_LEN);
+            ikm_len += KDF_SECRET_LEN;
+        }
+        key_schedule_derive(keys, th, shared, ikm_len);
         break;
     case DH_BAD_LENGTH:
     case DH_BAD_VALUE:
@@ -209,6 +246,8 @@ static enum reason take_server_hello(struct handshake_client *client, struct byt
     const struct suite *suite = suite_by_id(m.suite);
     if (suite == NULL || !listed(policy->suites, policy->suite_count, m.suite))
         return REASON_SUITE;
+    if (m.resumed && client->ticket_len == 0)
+        return REASON_MALFORMED;
     if (dh_public_check(client->group, m.dh_public.data, m.dh_public.len) != DH_OK)
         return REASON_PUBLIC_VALUE;
     if (transcript_add(&client->transcript, frame) != 0)
@@ -222,8 +261,9 @@ static enum reason take_server_hello(struct handshake_client *client, struct byt
     }
 
     /* Z, keys */
-    reason = derive_keys(client, m.dh_public, th, &keys);
+    reason = derive_keys(client, &m, th, &keys);
     secret_wipe(client->private_key, sizeof(client->private_key));
+    secret_wipe(client->ticket_secret, sizeof(client->ticket_secret));
     if (reason != REASON_NONE)
         goto out;
 
@@ -243,6 +283,7 @@ static enum reason take_server_hello(struct handshake_client *client, struct byt
     memcpy(client->identity, m.identity, sizeof(m.identity));
     client->keys = keys;
     client->suite = suite;
+    client->resumed = m.resumed;
     client->state = CLIENT_IDENTITY;
 
 out:
@@ -317,7 +358,9 @@ enum reason handshake_client_finish(struct handshake_client *client, struct buff
     memcpy(keys->client_traffic, client->keys.client_traffic, KDF_SECRET_LEN);
     memcpy(keys->server_traffic, client->keys.server_traffic, KDF_SECRET_LEN);
     memcpy(keys->exporter, client->keys.exporter, KDF_SECRET_LEN);
+    memcpy(keys->resumption, client->keys.resumption, KDF_SECRET_LEN);
     memcpy(keys->transcript, client->th, SHA512_LEN);
+    keys->resumed = client->resumed;
     forget(client, CLIENT_DONE);
     return REASON_NONE;
 

@@ -4,11 +4,15 @@
  *   client_hello     version; decodes
  *                    the group is accepted, else hello_retry, once
  *                    a suite in common
- *                    1 < y < p - 1                                        (so far: cheap, on the caller's thread)
+ *                    1 < y < p - 1
+ *     (a ticket)     the KDC opens it, else not resumed
+ *                    binder == HMAC(Expand(the ticket's secret, ...), SHA-512(transcript .. ticket))
+ *                                                                         (so far: cheap, on the caller's thread)
  *   compute          random fresh; x, 2^x mod p fresh
  *                    Z    = y^x mod p                                     forget x
  *   server_hello     th   = SHA-512(transcript .. identity)
- *                    keys = Expand(Extract(th, Z), labels)                forget Z
+ *                    keys = Expand(Extract(th, Z), labels)                forget Z; resumed: Extract(th, Z | the
+ *                                                                         ticket's secret), forget that
  *                    signature = Ed25519(identity, "... server signature" | 0 | th)
  *                    th_s = SHA-512(transcript .. signature);  confirm = HMAC(server_confirm, th_s)
  *                    th_c = SHA-512(transcript .. confirm)                -> wire, with handshake_server_reply
@@ -37,14 +41,17 @@ enum server_state {
 struct handshake_server {
     const struct handshake_policy *policy;
     const struct identity *identity;
+    const struct handshake_tickets *tickets; /* NULL: none is taken */
     struct rng rng;
     enum server_state state;
     bool retried;
     struct transcript transcript;
-    const struct dh_group *group; /* from SERVER_HELLO on, and the two below */
+    const struct dh_group *group; /* from SERVER_HELLO on, and the four below */
     const struct suite *suite;
-    size_t hello_len;     /* of the transcript: where the server_hello begins */
-    enum reason computed; /* from SERVER_REPLY on, and all below */
+    bool resumed;
+    uint8_t ticket_secret[KDF_SECRET_LEN]; /* in SERVER_HELLO, when resumed */
+    size_t hello_len;                      /* of the transcript: where the server_hello begins */
+    enum reason computed;                  /* from SERVER_REPLY on, and all below */
     uint8_t th[SHA512_LEN];
     uint8_t confirm[SHA512_LEN]; /* what client_finish must say */
     struct key_schedule keys;
@@ -52,7 +59,7 @@ struct handshake_server {
 };
 
 struct handshake_server *handshake_server_new(const struct handshake_policy *policy, const struct identity *identity,
-                                              const struct rng *rng)
+                                              const struct handshake_tickets *tickets, const struct rng *rng)
 {
     struct handshake_server *server = secret_alloc(sizeof(*server));
 
@@ -60,6 +67,7 @@ struct handshake_server *handshake_server_new(const struct handshake_policy *pol
         return NULL;
     server->policy = policy;
     server->identity = identity;
+    server->tickets = tickets;
     server->rng = *rng;
     server->state = SERVER_NEW;
     if (transcript_init(&server->transcript) != 0)
@@ -78,6 +86,7 @@ void handshake_server_free(struct handshake_server **server)
 /* The end of the road, good or bad: nothing secret stays. */
 static void forget(struct handshake_server *server, enum server_state state)
 {
+    secret_wipe(server->ticket_secret, sizeof(server->ticket_secret));
     secret_wipe(server->confirm, sizeof(server->confirm));
     secret_wipe(&server->keys, sizeof(server->keys));
     transcript_clear(&server->transcript);
@@ -126,6 +135,27 @@ static enum reason send_retry(struct handshake_server *server, struct bytes hell
     return REASON_NONE;
 }
 
+/* The ticket of the client_hello that was added last. One that we can't take is no fault of the client's; to offer one
+ * without its secret is. */
+static enum reason take_ticket(struct handshake_server *server, const struct client_hello *m, bool *resumed)
+{
+    uint8_t hash[SHA512_LEN], binder[SHA512_LEN];
+    enum reason reason = REASON_NONE;
+
+    *resumed = m->resumes && server->tickets != NULL &&
+               server->tickets->open(server->tickets->context, m->ticket, server->ticket_secret);
+    if (!*resumed) {
+        secret_wipe(server->ticket_secret, sizeof(server->ticket_secret));
+        return REASON_NONE;
+    }
+    transcript_hash(&server->transcript, CUT_BINDER, hash);
+    key_schedule_binder(server->ticket_secret, hash, binder);
+    if (!secret_equal(binder, m->binder, sizeof(binder)))
+        reason = REASON_CONFIRM;
+    secret_wipe(binder, sizeof(binder));
+    return reason;
+}
+
 /* client_hello: all that can be said against it before anything is computed. */
 static enum reason take_hello(struct handshake_server *server, struct bytes frame, struct buffer *out,
                               enum handshake_server_event *event)
@@ -154,13 +184,18 @@ static enum reason take_hello(struct handshake_server *server, struct bytes fram
     /* The frame is the caller's: the public value is kept where the transcript has it. */
     size_t at = (size_t)(m.dh_public.data - frame.data);
     size_t from = buffer_len(&server->transcript.bytes);
+    bool resumed;
     if (transcript_add(&server->transcript, frame) != 0)
         return REASON_INTERNAL;
+    const enum reason refused = take_ticket(server, &m, &resumed);
+    if (refused != REASON_NONE)
+        return refused;
     struct bytes kept = transcript_since(&server->transcript, from);
     server->client_public = (struct bytes){ .data = kept.data + at, .len = m.dh_public.len };
     server->hello_len = from + kept.len;
     server->group = group;
     server->suite = suite;
+    server->resumed = resumed;
     server->state = SERVER_HELLO;
     *event = HANDSHAKE_SERVER_COMPUTE;
     return REASON_NONE;
@@ -183,7 +218,9 @@ static enum reason take_finish(struct handshake_server *server, struct bytes fra
     memcpy(keys->client_traffic, server->keys.client_traffic, KDF_SECRET_LEN);
     memcpy(keys->server_traffic, server->keys.server_traffic, KDF_SECRET_LEN);
     memcpy(keys->exporter, server->keys.exporter, KDF_SECRET_LEN);
+    memcpy(keys->resumption, server->keys.resumption, KDF_SECRET_LEN);
     memcpy(keys->transcript, server->th, SHA512_LEN);
+    keys->resumed = server->resumed;
     forget(server, SERVER_DONE);
     return REASON_NONE;
 }
@@ -249,9 +286,11 @@ static enum reason compute(struct handshake_server *server)
     struct server_hello m = {
         .version = PROTOCOL_VERSION,
         .suite = server->suite->id,
+        .resumed = server->resumed,
         .dh_public = { .data = public_value, .len = group->len },
     };
-    uint8_t *shared = secret_alloc(group->len);
+    size_t ikm_len = group->len;
+    uint8_t *shared = secret_alloc(group->len + KDF_SECRET_LEN); /* Z, and behind it the ticket's secret */
     enum reason reason = REASON_INTERNAL;
 
     if (shared == NULL)
@@ -270,7 +309,11 @@ static enum reason compute(struct handshake_server *server)
 
     /* th, keys */
     transcript_hash(transcript, CUT_IDENTITY, server->th);
-    key_schedule_derive(&server->keys, server->th, shared, group->len);
+    if (server->resumed) {
+        memcpy(shared + ikm_len, server->ticket_secret, KDF_SECRET_LEN);
+        ikm_len += KDF_SECRET_LEN;
+    }
+    key_schedule_derive(&server->keys, server->th, shared, ikm_len);
 
     /* signature */
     if (identity_sign(server->identity, key_schedule_signature_context, server->th, sizeof(server->th), signature) != 0)
@@ -297,6 +340,7 @@ void handshake_server_compute(struct handshake_server *server)
     if (server->state != SERVER_HELLO)
         return;
     server->computed = compute(server);
+    secret_wipe(server->ticket_secret, sizeof(server->ticket_secret));
     server->client_public = (struct bytes){ 0 };
     server->state = SERVER_REPLY;
 }
@@ -323,6 +367,11 @@ enum reason handshake_server_reply(struct handshake_server *server, struct buffe
 dead:
     forget(server, SERVER_DEAD);
     return reason;
+}
+
+bool handshake_server_resumed(const struct handshake_server *server)
+{
+    return server->resumed;
 }
 
 const struct dh_group *handshake_server_group(const struct handshake_server *server)

@@ -30,6 +30,7 @@ static const struct kind {
     [MESSAGE_PING] = { "ping", FROM_CLIENT, put_ping, get_ping },
     [MESSAGE_PONG] = { "pong", FROM_KDC, put_ping, get_ping },
     [MESSAGE_CLOSE] = { "close", FROM_CLIENT | FROM_KDC, put_close, get_close },
+    [MESSAGE_CREDIT] = { "credit", FROM_KDC, put_credit, get_credit },
 };
 
 static const struct kind *kind_of(unsigned type)

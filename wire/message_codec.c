@@ -69,7 +69,7 @@ static enum presence get_presence_of(struct reader *r)
     return get_flag(r) ? PRESENCE_ONLINE : PRESENCE_OFFLINE;
 }
 
-/* A number that counts from 1: a client's request, an epoch. */
+/* A number that isn't 0: a client's request, an epoch, bytes given back. */
 static void put_nonzero(struct writer *w, uint32_t value)
 {
     if (value == 0)
@@ -99,6 +99,12 @@ void get_credentials(struct reader *r, struct message *m)
     m->credentials.password = reader_vec8(r, 0, CREDENTIAL_MAX);
 }
 
+/* A ticket and a time to use it, or neither. */
+static bool ticket_in_place(const struct message_welcome *welcome)
+{
+    return welcome->ticket.len <= TICKET_LEN_MAX && (welcome->ticket.len == 0) == (welcome->ticket_seconds == 0);
+}
+
 void put_welcome(struct writer *w, const struct message *m)
 {
     writer_u64(w, m->welcome.session);
@@ -107,6 +113,10 @@ void put_welcome(struct writer *w, const struct message *m)
     writer_u32(w, m->welcome.rekey_messages);
     writer_u32(w, m->welcome.rekey_seconds);
     writer_u16(w, m->welcome.ping_seconds);
+    if (!ticket_in_place(&m->welcome))
+        writer_fail(w);
+    writer_u32(w, m->welcome.ticket_seconds);
+    writer_vec16(w, m->welcome.ticket.data, m->welcome.ticket.len);
 }
 
 void get_welcome(struct reader *r, struct message *m)
@@ -117,6 +127,10 @@ void get_welcome(struct reader *r, struct message *m)
     m->welcome.rekey_messages = reader_u32(r);
     m->welcome.rekey_seconds = reader_u32(r);
     m->welcome.ping_seconds = reader_u16(r);
+    m->welcome.ticket_seconds = reader_u32(r);
+    m->welcome.ticket = reader_vec16(r, 0, TICKET_LEN_MAX);
+    if (!ticket_in_place(&m->welcome))
+        reader_fail(r);
 }
 
 void put_refused(struct writer *w, const struct message *m)
@@ -346,4 +360,18 @@ void put_close(struct writer *w, const struct message *m)
 void get_close(struct reader *r, struct message *m)
 {
     m->close.reason = get_reason(r, true);
+}
+
+/* ---- flow ---- */
+
+void put_credit(struct writer *w, const struct message *m)
+{
+    writer_u64(w, m->credit.conversation);
+    put_nonzero(w, m->credit.bytes);
+}
+
+void get_credit(struct reader *r, struct message *m)
+{
+    m->credit.conversation = reader_u64(r);
+    m->credit.bytes = get_nonzero(r);
 }

@@ -14,9 +14,9 @@ typedef void message_put(struct writer *w, const struct message *m);
 typedef void message_get(struct reader *r, struct message *m);
 
 message_put put_credentials, put_welcome, put_refused, put_open, put_grant, put_ciphertext, put_undelivered,
-    put_presence, put_list, put_list_reply, put_who, put_who_reply, put_ping, put_close;
+    put_presence, put_list, put_list_reply, put_who, put_who_reply, put_ping, put_close, put_credit;
 message_get get_credentials, get_welcome, get_refused, get_open, get_grant, get_ciphertext, get_undelivered,
-    get_presence, get_list, get_list_reply, get_who, get_who_reply, get_ping, get_close;
+    get_presence, get_list, get_list_reply, get_who, get_who_reply, get_ping, get_close, get_credit;
 
 /* One entry of a list_reply. */
 void get_list_entry(struct reader *r, struct list_entry *entry);

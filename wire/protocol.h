@@ -32,11 +32,14 @@
 #define HELLO_RANDOM_LEN 32
 #define HELLO_SUITES_MAX 8
 #define RETRY_GROUPS_MAX 8
+#define TICKET_LEN_MAX 512 /* a resumption ticket, which has a byte at least */
 #define NAME_LEN_MAX 32
 #define PASSWORD_LEN_MIN 8
 #define PASSWORD_LEN_MAX 72
 #define TEXT_LEN_MAX 16384
 #define LIST_ENTRIES_MAX 1000
+#define CONVERSATION_WINDOW \
+    32768 /* bytes under way in one direction of a conversation, and the message that passes it */
 #define CONTENT_LEN_MAX (TEXT_LEN_MAX + 17) /* kind, instance, number, text */
 #define MESSAGE_SEALED_MAX \
     ((CONTENT_LEN_MAX / 8 + 1) * 8 + SUITE_TAG_MAX) /* a message's ciphertext: padded, and the tag */
@@ -68,6 +71,7 @@ enum message_type {
     MESSAGE_PING = 29,
     MESSAGE_PONG = 30,
     MESSAGE_CLOSE = 31,
+    MESSAGE_CREDIT = 32,
 };
 
 /* Why something was refused or ended (section 7): in `alert`, `refused` and `close`. reason.h gives the words. */
@@ -133,6 +137,9 @@ struct client_hello {
     struct bytes dh_public;
     uint16_t suites[HELLO_SUITES_MAX]; /* in the client's order of preference */
     size_t suite_count;                /* 1 to HELLO_SUITES_MAX */
+    bool resumes;                      /* a ticket is offered: then the two below */
+    struct bytes ticket;               /* 1 to TICKET_LEN_MAX bytes, which only KDCs can read */
+    uint8_t binder[SHA512_LEN];        /* shows that the client has the ticket's secret */
 };
 
 struct hello_retry {
@@ -144,6 +151,7 @@ struct server_hello {
     uint16_t version;
     uint8_t random[HELLO_RANDOM_LEN];
     uint16_t suite;
+    bool resumed; /* the ticket's secret is in the keys */
     struct bytes dh_public;
     uint8_t identity[IDENTITY_PUBLIC_LEN];
     uint8_t signature[IDENTITY_SIGNATURE_LEN];
@@ -172,6 +180,8 @@ struct message_welcome {
     uint32_t rekey_messages; /* a new epoch after so many messages of one's own ... */
     uint32_t rekey_seconds;  /* ... or so many seconds */
     uint16_t ping_seconds;   /* a client silent for so long pings */
+    uint32_t ticket_seconds; /* the ticket may be used for so long; 0 just when there is none */
+    struct bytes ticket;     /* 0 to TICKET_LEN_MAX bytes; it stands for this handshake's resumption secret */
 };
 
 struct message_refused {
@@ -256,6 +266,11 @@ struct message_close {
     enum reason reason;
 };
 
+struct message_credit { /* the peer's connection has taken so much of what this client sent */
+    uint64_t conversation;
+    uint32_t bytes; /* of ciphertext messages, type and body; not 0 */
+};
+
 struct message {
     enum message_type type;
     union {
@@ -273,6 +288,7 @@ struct message {
         struct message_who_reply who_reply;
         struct message_ping ping;
         struct message_close close;
+        struct message_credit credit;
     };
 };
 

@@ -25,19 +25,31 @@ int record_init(struct record_half *half, const struct suite *suite, const uint8
     return 0;
 }
 
-/* A cleared half has no key: that is what being dead means here. */
+/* A cleared half has no suite: that is what being dead means here. */
 void record_clear(struct record_half *half)
 {
     aead_free(&half->aead);
     secret_wipe(half, sizeof(*half));
 }
 
+void record_cool(struct record_half *half)
+{
+    aead_free(&half->aead);
+}
+
+static int warm_up(struct record_half *half)
+{
+    if (half->aead == NULL)
+        half->aead = record_key(half->suite, half->traffic);
+    return half->aead == NULL ? -1 : 0;
+}
+
 /* Before a record, on both sides at the same one: a key that has served its time is replaced, its traffic secret too, so
- * that neither can be computed from what is left. */
-static int renew_if_due(struct record_half *half)
+ * that neither can be computed from what is left. A cooled one is scheduled again. */
+static int ready_key(struct record_half *half)
 {
     if (half->records < half->suite->key_records && half->bytes < half->suite->key_bytes)
-        return 0;
+        return warm_up(half);
 
     hkdf_sha512_expand(half->traffic, next_label, sizeof(next_label) - 1, half->traffic, KDF_SECRET_LEN);
     aead_free(&half->aead);
@@ -69,7 +81,7 @@ static void put_length(uint8_t header[FRAME_HEADER_LEN], size_t len)
 /* Room in `out` for the whole frame of a plaintext of that length; NULL when it can't be sent. */
 static uint8_t *reserve_frame(const struct record_half *half, size_t plain_len, struct buffer *out, size_t *sealed_len)
 {
-    if (half->aead == NULL || half->sequence == UINT64_MAX || plain_len == 0 || plain_len > FRAME_LEN_AFTER_LOGIN)
+    if (half->suite == NULL || half->sequence == UINT64_MAX || plain_len == 0 || plain_len > FRAME_LEN_AFTER_LOGIN)
         return NULL;
     *sealed_len = suite_sealed_len(half->suite, plain_len);
     if (*sealed_len > FRAME_LEN_AFTER_LOGIN)
@@ -80,7 +92,7 @@ static uint8_t *reserve_frame(const struct record_half *half, size_t plain_len, 
 /* The plaintext lies in the frame, behind the header: seals it where it is. */
 static int seal_in_place(struct record_half *half, uint8_t *frame, size_t plain_len, size_t sealed_len)
 {
-    if (renew_if_due(half) != 0)
+    if (ready_key(half) != 0)
         return -1;
     put_length(frame, sealed_len);
     aead_seal(half->aead, half->sequence, frame, FRAME_HEADER_LEN, frame + FRAME_HEADER_LEN, plain_len,
@@ -132,9 +144,9 @@ int record_open(struct record_half *half, uint8_t *frame, size_t len, struct byt
     size_t plain_len;
 
     *plain = (struct bytes){ 0 };
-    if (half->aead == NULL || half->sequence == UINT64_MAX || len < FRAME_HEADER_LEN)
+    if (half->suite == NULL || half->sequence == UINT64_MAX || len < FRAME_HEADER_LEN)
         goto dead;
-    if (renew_if_due(half) != 0)
+    if (ready_key(half) != 0)
         goto dead;
 
     /* A length that isn't the sender's doesn't authenticate. */

@@ -50,6 +50,17 @@ void chat_keep_error(struct chat *chat, enum exit_code code);
 void chat_leave_if_delivered(struct chat *chat);
 
 /* chat_input.c */
+struct chat_command {
+    const char *name;
+    const char *arguments; /* for the help */
+    bool needs_argument;
+    bool takes_argument;
+    const char *doc;
+    /* `argument` is "" when there is none. */
+    void (*run)(struct chat *chat, const char *argument);
+};
+/* What may stand behind a slash; ended by one without a name. */
+extern const struct chat_command chat_commands[];
 /* struct line_handler's line. */
 void chat_input(void *context, const char *text, size_t len);
 

@@ -8,16 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct chat_command {
-    const char *name;
-    const char *arguments; /* for the help */
-    bool needs_argument;
-    bool takes_argument;
-    const char *doc;
-    /* `argument` is "" when there is none. */
-    void (*run)(struct chat *chat, const char *argument);
-};
-
 static void notice(struct chat *chat, const char *text)
 {
     line_notice(chat->line, "%s", text);
@@ -141,7 +131,7 @@ static void command_quit(struct chat *chat, const char *argument)
 
 static void command_help(struct chat *chat, const char *argument);
 
-static const struct chat_command chat_commands[] = {
+const struct chat_command chat_commands[] = {
     { "to", "NAME", true, true, "talk to NAME from now on; opens a conversation if there is none", command_to },
     { "list", "", false, false, "who is online", command_list },
     { "who", "NAME", true, true, "whether NAME is online, and since when", command_who },
@@ -149,16 +139,16 @@ static const struct chat_command chat_commands[] = {
     { "fingerprint", "", false, false, "the fingerprint of the KDC", command_fingerprint },
     { "help", "", false, false, "this", command_help },
     { "quit", "", false, false, "leave, once all is delivered; Ctrl-D too", command_quit },
+    { 0 },
 };
-#define COMMAND_COUNT (sizeof chat_commands / sizeof chat_commands[0])
 
 static void command_help(struct chat *chat, const char *argument)
 {
     (void)argument;
-    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+    for (const struct chat_command *command = chat_commands; command->name != NULL; command++) {
         char usage[40];
-        (void)snprintf(usage, sizeof usage, "/%s %s", chat_commands[i].name, chat_commands[i].arguments);
-        line_notice(chat->line, "%-14s %s", usage, chat_commands[i].doc);
+        (void)snprintf(usage, sizeof usage, "/%s %s", command->name, command->arguments);
+        line_notice(chat->line, "%-14s %s", usage, command->doc);
     }
     static const char *const lines[] = {
         "NAME: text     writes to NAME directly",
@@ -184,9 +174,8 @@ static void run_command(struct chat *chat, const char *text)
         argument[len - 1] = '\0';
     }
     const struct chat_command *command = NULL;
-    for (size_t i = 0; command == NULL && i < COMMAND_COUNT; i++) {
-        const char *name = chat_commands[i].name;
-        command = strlen(name) == word && strncmp(name, text, word) == 0 ? &chat_commands[i] : NULL;
+    for (const struct chat_command *one = chat_commands; command == NULL && one->name != NULL; one++) {
+        command = strlen(one->name) == word && strncmp(one->name, text, word) == 0 ? one : NULL;
     }
     if (command == NULL) {
         char *name = printable(text, word, false);

@@ -61,19 +61,19 @@ enum exit_code exit_code_of(int error)
     return EXIT_CODE_OTHER;
 }
 
-const char *exit_code_help(void)
-{
-    return "  0  done\n"
-           "  1  anything that is not below\n"
-           "  2  wrong usage: command line, environment, or configuration file\n"
-           "  3  login refused\n"
-           "  4  the other person is offline\n"
-           "  5  no such user, or the account is not active\n"
-           "  6  the KDC can't be reached, or the connection was lost\n"
-           "  7  the KDC's identity changed, is not trusted, or was not proved\n"
-           "  8  timed out\n"
-           "  9  input refused: name, password or text; name taken; registration closed\n"
-           " 10  busy or temporarily unavailable: try again later\n"
-           " 11  ended: logged in elsewhere, or kicked by the operator\n"
-           "130  interrupted\n";
-}
+const struct exit_code_description exit_code_table[] = {
+    { EXIT_CODE_OK, "done" },
+    { EXIT_CODE_OTHER, "anything that is not below" },
+    { EXIT_CODE_USAGE, "wrong usage: command line, environment, or configuration file" },
+    { EXIT_CODE_LOGIN, "login refused" },
+    { EXIT_CODE_PEER_OFFLINE, "the other person is offline" },
+    { EXIT_CODE_NO_SUCH_USER, "no such user, or the account is not active" },
+    { EXIT_CODE_UNREACHABLE, "the KDC can't be reached, or the connection was lost" },
+    { EXIT_CODE_IDENTITY, "the KDC's identity changed, is not trusted, or was not proved" },
+    { EXIT_CODE_TIMEOUT, "timed out" },
+    { EXIT_CODE_REFUSED, "input refused: name, password or text; name taken; registration closed" },
+    { EXIT_CODE_BUSY, "busy or temporarily unavailable: try again later" },
+    { EXIT_CODE_ENDED, "ended: logged in elsewhere, or kicked by the operator" },
+    { EXIT_CODE_INTERRUPTED, "interrupted" },
+    { EXIT_CODE_OK, NULL },
+};

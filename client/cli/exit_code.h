@@ -23,7 +23,12 @@ enum exit_code {
 /* The exit code for a kc_error or a protocol reason. */
 enum exit_code exit_code_of(int error);
 
-/* One line for each, "  0  ...\n": for help. */
-const char *exit_code_help(void);
+struct exit_code_description {
+    enum exit_code code;
+    const char *doc; /* a line, for the help and the manual */
+};
+
+/* All of them, ended by one without a doc. */
+extern const struct exit_code_description exit_code_table[];
 
 #endif

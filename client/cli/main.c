@@ -136,11 +136,12 @@ static char *help_text(int key, const char *text, void *input)
         fprintf(out, "%-*s%s\n", HELP_INDENT, usage, doc != NULL ? doc : "");
         free(doc);
     }
-    fprintf(out,
-            "\nOptions come from the command line, then the environment ($KDC_CHAT_SERVER, $KDC_CHAT_USER, "
-            "$KDC_CHAT_PASSWORD_FILE and so on), then the configuration file (lines such as "
-            "server = kdc.example.org), then the defaults.\n\nExit status:\n%s",
-            exit_code_help());
+    fprintf(out, "\nOptions come from the command line, then the environment ($KDC_CHAT_SERVER, $KDC_CHAT_USER, "
+                 "$KDC_CHAT_PASSWORD_FILE and so on), then the configuration file (lines such as "
+                 "server = kdc.example.org), then the defaults.\n\nExit status:\n");
+    for (const struct exit_code_description *one = exit_code_table; one->doc != NULL; one++) {
+        fprintf(out, "%3d  %s\n", (int)one->code, one->doc);
+    }
     return fclose(out) == 0 ? help : NULL;
 }
 

@@ -177,8 +177,8 @@ const struct option_description option_table[OPTION_ID_COUNT] = {
                        "groups for the key agreement, preferred ones first (default ffdhe3072,ffdhe4096)",
                        "KDC_CHAT_GROUP", NULL, check_group },
     [OPTION_SUITE] = { "suite", 0, "LIST",
-                       "suites for the records, preferred ones first (default chacha20-poly1305,aes-256-gcm,"
-                       "3des-cbc-hmac-sha512)",
+                       "suites for the records, preferred ones first (default aes-256-gcm,chacha20-poly1305,"
+                       "3des-cbc-hmac-sha512 where the processor computes AES, else the second first)",
                        "KDC_CHAT_SUITE", NULL, check_suite },
     [OPTION_KNOWN_KDCS] = { "known-kdcs", 0, "FILE", "where the KDCs' identities are remembered", "KDC_CHAT_KNOWN_KDCS",
                             NULL, NULL },

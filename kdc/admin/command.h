@@ -9,7 +9,10 @@
 #include "kdc/config.h"
 #include "kdc/store.h"
 
+#include <argp.h>
 #include <jansson.h>
+
+#define DEFAULT_CONFIG "/etc/kdc-chat/kdc.conf"
 
 /* Options that only some commands take. */
 enum command_option {
@@ -37,6 +40,11 @@ struct command {
 };
 
 extern const struct command commands[]; /* ended by one without a name */
+
+/* All options, ended by one of zeros. */
+extern const struct argp_option admin_option_table[];
+/* The bit (enum command_option) of the option with that key; 0: all commands take it. */
+unsigned command_option_by_key(int key);
 
 /* ---- each in the file of its group ---- */
 enum exit_code db_init(struct admin *admin);
@@ -66,6 +74,9 @@ enum exit_code complain_store(struct store *store, enum store_result result, con
 /* Ends the live session of a user, if kdcd runs. Tells people on stdout. `reason`: kdc/control.h. *ended may be
  * NULL. */
 enum exit_code live_end(struct admin *admin, const char *user, const char *reason, json_int_t *ended);
+
+/* Tells kdcd that an account has changed, if it runs. EXIT_DONE, or it has complained. */
+enum exit_code live_refresh(struct admin *admin, const char *user);
 
 /* A new password: from the file that was named, from two equal entries on a terminal, or from the first line of
  * standard input. In secret memory, NUL-terminated, by the protocol's rules. EXIT_DONE, or it has complained. */

@@ -17,4 +17,12 @@ enum exit_code {
     EXIT_REFUSED = 7,     /* what was given isn't allowed: a name, a password, an answer that wasn't yes */
 };
 
+struct exit_code_description {
+    enum exit_code code;
+    const char *doc; /* a line, for the help and the manual */
+};
+
+/* All of them, ended by one without a doc. */
+extern const struct exit_code_description admin_exit_codes[];
+
 #endif

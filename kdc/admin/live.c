@@ -108,6 +108,24 @@ enum exit_code live_kick(struct admin *admin)
     return EXIT_DONE;
 }
 
+enum exit_code live_refresh(struct admin *admin, const char *user)
+{
+    char error[CONTROL_ERROR_MAX];
+    json_t *reply = NULL;
+    json_t *request = json_pack("{s:s}", "command", "refresh");
+    enum control_result result = CONTROL_FAILED;
+    if (request == NULL)
+        (void)snprintf(error, sizeof error, "memory is out");
+    else
+        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
+    json_decref(request);
+    json_decref(reply);
+    if (result == CONTROL_OK || result == CONTROL_NOT_RUNNING)
+        return EXIT_DONE;
+    return complain(EXIT_OTHER, "that is done, but for a while %s may still come in without a password: %s", user,
+                    error);
+}
+
 enum exit_code live_end(struct admin *admin, const char *user, const char *reason, json_int_t *ended)
 {
     char error[CONTROL_ERROR_MAX];

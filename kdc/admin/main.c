@@ -1,17 +1,14 @@
 /* kdc-admin: the operator's program. Finds the command in the table, checks what it was given, runs it. */
 #include "crypto/secret.h"
 #include "kdc/admin/command.h"
-#include "kdc/admin/output.h"
 
 #include <argp.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
-#define DEFAULT_CONFIG "/etc/kdc-chat/kdc.conf"
 #define WORDS_MAX 3
 
 const char *argp_program_version = "kdc-admin (kdc-chat) " KDC_CHAT_VERSION;
@@ -20,15 +17,6 @@ struct parsing {
     struct admin *admin;
     const char *words[WORDS_MAX];
     size_t count;
-};
-
-static const struct argp_option options[] = {
-    { "config", 'c', "FILE", 0, "kdcd's configuration (default: $KDC_CONF, else " DEFAULT_CONFIG ")", 0 },
-    { "json", 'j', NULL, 0, "Print JSON", 0 },
-    { "password-file", 'p', "FILE", 0, "user add, user passwd: take the password from this file's first line", 1 },
-    { "yes", 'y', NULL, 0, "user delete: don't ask", 1 },
-    { "fingerprint", 'f', NULL, 0, "identity show: print nothing but the fingerprint", 1 },
-    { 0 },
 };
 
 static error_t option_parse(int key, char *argument, struct argp_state *state)
@@ -43,14 +31,12 @@ static error_t option_parse(int key, char *argument, struct argp_state *state)
         admin->json = true;
         return 0;
     case 'p':
-        admin->options |= OPTION_PASSWORD_FILE;
         admin->password_file = argument;
+        admin->options |= command_option_by_key(key);
         return 0;
     case 'y':
-        admin->options |= OPTION_YES;
-        return 0;
     case 'f':
-        admin->options |= OPTION_FINGERPRINT;
+        admin->options |= command_option_by_key(key);
         return 0;
     case ARGP_KEY_ARG:
         if (parsing->count == WORDS_MAX)
@@ -86,39 +72,21 @@ static char *help_add(int key, const char *text, void *input)
         (void)fprintf(out, "  %-20s %s\n", usage, command->doc);
     }
     (void)fputs("\nA new password is asked for on a terminal, and otherwise read from standard\ninput (first line).\n\n"
-                "Exit status: 0 done, 2 bad usage, 3 not found, 4 exists already, 5 the database\n"
-                "can't be reached, 6 kdcd isn't running, 7 a name, password or answer that isn't\n"
-                "accepted, 1 anything else.\n",
+                "Exit status:\n",
                 out);
+    for (const struct exit_code_description *one = admin_exit_codes; one->doc != NULL; one++)
+        (void)fprintf(out, "  %d  %s\n", (int)one->code, one->doc);
     (void)fclose(out);
     return help;
 }
 
-static const struct argp argp = {
-    options,  option_parse, "COMMAND [NAME]", "Manage kdc-chat: its database, its accounts, its running kdcd.", NULL,
-    help_add, NULL
-};
-
-enum exit_code complain(enum exit_code code, const char *format, ...)
-{
-    char text[2048];
-    va_list arguments;
-    va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    (void)fputs("kdc-admin: ", stderr);
-    text_print(stderr, text);
-    (void)fputc('\n', stderr);
-    return code;
-}
-
-enum exit_code complain_store(struct store *store, enum store_result result, const char *what)
-{
-    return complain(result == STORE_UNAVAILABLE ? EXIT_DATABASE
-                    : result == STORE_NOT_FOUND ? EXIT_NOT_FOUND
-                                                : EXIT_OTHER,
-                    "%s: %s", what, store_error(store));
-}
+static const struct argp argp = { admin_option_table,
+                                  option_parse,
+                                  "COMMAND [NAME]",
+                                  "Manage kdc-chat: its database, its accounts, its running kdcd.",
+                                  NULL,
+                                  help_add,
+                                  NULL };
 
 /* The command that the words name. NULL: none; it has complained. */
 static const struct command *command_find(const struct parsing *parsing, struct admin *admin)

@@ -56,16 +56,19 @@ static void audit(struct account *account, const char *event)
         (void)complain(EXIT_DONE, "that is done, but it isn't in the audit log: %s", store_error(account->store));
 }
 
-/* What was done; the session ended, too, when there is a reason. */
+/* What was done; kdcd is told, and the session ended, too, when there is a reason. */
 static enum exit_code done(struct admin *admin, struct account *account, const char *event, const char *reason)
 {
     json_int_t ended = 0;
-    enum exit_code code = EXIT_DONE;
+    enum exit_code code;
     audit(account, event);
     if (!admin->json)
         (void)printf("User %s is %s.\n", account->name.text, strchr(event, ' ') + 1);
-    if (reason != NULL)
-        code = live_end(admin, account->name.text, reason, &ended);
+    code = live_refresh(admin, account->name.text); /* before the session is ended: or it would be back at once */
+    if (reason != NULL) {
+        const enum exit_code end_code = live_end(admin, account->name.text, reason, &ended);
+        code = code == EXIT_DONE ? end_code : code;
+    }
     if (admin->json)
         json_print(json_pack("{s:s, s:s, s:I}", "user", account->name.text, "done", strchr(event, ' ') + 1,
                              "sessions_ended", ended));

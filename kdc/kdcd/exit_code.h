@@ -10,7 +10,15 @@ enum exit_code {
     EXIT_CODE_USAGE = 2,         /* the command line */
     EXIT_CODE_CONFIGURATION = 3, /* the configuration file */
     EXIT_CODE_LISTEN = 4,        /* a socket: the address is in use, or there is no right to it */
-    EXIT_CODE_IDENTITY = 5,      /* the identity file */
+    EXIT_CODE_IDENTITY = 5,      /* the identity file, or the ticket file */
 };
+
+struct exit_code_description {
+    enum exit_code code;
+    const char *doc; /* a line, for the help and the manual */
+};
+
+/* All of them, ended by one without a doc. */
+extern const struct exit_code_description kdcd_exit_codes[];
 
 #endif

@@ -1,99 +1,50 @@
 /*
- * main.c: kdcd, the key distribution center: command line, start, signals, end.
+ * main.c: kdcd, the key distribution center: start, signals, end.
  */
 #include "crypto/secret.h"
+#include "kdc/clock.h"
 #include "kdc/config.h"
 #include "kdc/control_server.h"
 #include "kdc/identity_file.h"
 #include "kdc/kdcd/exit_code.h"
+#include "kdc/kdcd/group_tables.h"
+#include "kdc/kdcd/options.h"
 #include "kdc/listener.h"
 #include "kdc/log.h"
 #include "kdc/server.h"
+#include "kdc/ticket_keys.h"
 
-#include <argp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define FAILURE_MAX 1024
+#define DOOR_NICE 5
 
 /* Whatever fails writes its sentence there. */
 _Static_assert(FAILURE_MAX >= CONTROL_ERROR_MAX, "room for the control socket's");
 _Static_assert(FAILURE_MAX >= LISTENER_ERROR_MAX, "room for the listener's");
 _Static_assert(FAILURE_MAX >= IDENTITY_FILE_ERROR_MAX, "room for the identity file's");
+_Static_assert(FAILURE_MAX >= TICKET_KEYS_ERROR_MAX, "room for the ticket file's");
 
 const char *argp_program_version = "kdcd " KDC_CHAT_VERSION;
 
-struct options {
-    const char *config_path;
-    bool check;
-    bool sample;
-};
-
 /* The program's root. */
 struct program {
-    struct options options;
+    struct kdcd_options options;
     struct config config; /* in use */
+    struct group_tables tables;
     struct server *server;
     struct event_base *base;
     struct listener *listener;
     struct control_server *control;
     struct event *signals[3];
+    struct event *second;      /* each of them; NULL: nothing is due by time */
     char failure[FAILURE_MAX]; /* why it could not start; a sentence */
 };
-
-enum option_key { OPTION_CONFIG = 'c', OPTION_CHECK = 256, OPTION_SAMPLE };
-
-static error_t parse_option(int key, char *argument, struct argp_state *state)
-{
-    struct options *options = state->input;
-    switch (key) {
-    case OPTION_CONFIG:
-        options->config_path = argument;
-        return 0;
-    case OPTION_CHECK:
-        options->check = true;
-        return 0;
-    case OPTION_SAMPLE:
-        options->sample = true;
-        return 0;
-    case ARGP_KEY_ARG:
-        argp_error(state, "'%s' is one argument too many", argument);
-        return 0;
-    case ARGP_KEY_END:
-        if (options->config_path == NULL && !options->sample) {
-            argp_error(state, "no configuration: give --config FILE (--sample-config prints one to start from)");
-        }
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static struct options parse_command_line(int argc, char **argv)
-{
-    static const struct argp_option table[] = {
-        { "config", OPTION_CONFIG, "FILE", 0, "The configuration", 0 },
-        { "check-config", OPTION_CHECK, NULL, 0, "Only check the configuration", 0 },
-        { "sample-config", OPTION_SAMPLE, NULL, 0, "Print a commented configuration with all defaults", 0 },
-        { NULL, 0, NULL, 0, NULL, 0 },
-    };
-    static const struct argp argp = {
-        .options = table,
-        .parser = parse_option,
-        .doc =
-            "The key distribution center of kdc-chat: logs users in, gives them conversation keys, and passes their "
-            "messages on.\vRuns in the foreground and logs to stderr. SIGTERM and SIGINT end it once all is sent; SIGHUP "
-            "reads the configuration again.\n\nExit codes: 0 ended in order; 2 command line; 3 configuration; 4 can't "
-            "listen; 5 identity file; 1 anything else.",
-    };
-    struct options options = { 0 };
-    argp_err_exit_status = EXIT_CODE_USAGE;
-    (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
-    return options;
-}
 
 static void apply_log(const struct config *config)
 {
@@ -126,14 +77,35 @@ static enum exit_code load_identity(struct program *p, struct identity **identit
     return EXIT_CODE_OK;
 }
 
-/* The powers of each group's generator, ahead of the first handshake. */
-static enum exit_code prepare_groups(const struct config *config)
+/* *keys stays NULL when there are to be no tickets. */
+static enum exit_code load_ticket_keys(struct program *p, struct ticket_keys **keys)
 {
-    for (size_t i = 0; i < config->handshake.group_count; i++) {
-        if (dh_group_prepare(dh_group_by_id(config->handshake.groups[i])) != 0) {
-            return EXIT_CODE_OTHER;
-        }
+    const struct config *config = &p->config;
+    if (config->ticket_lifetime == 0) {
+        return EXIT_CODE_OK;
     }
+    const enum ticket_keys_result result = ticket_keys_load(config->ticket_file, config->ticket_lifetime,
+                                                            clock_wall_ms() / 1000, &rng_system, keys, p->failure);
+    const struct log_field file[] = { LOG_TEXT("file", config->ticket_file), { .key = NULL } };
+    switch (result) {
+    case TICKET_KEYS_LOADED:
+        break;
+    case TICKET_KEYS_MADE:
+        log_event(LOG_INFO, "made the tickets' first key", file);
+        break;
+    case TICKET_KEYS_AHEAD:
+        log_event(LOG_WARN, "the tickets' key is of a time to come: did the clock go back?", file);
+        break;
+    case TICKET_KEYS_ANEW:
+        log_event(LOG_WARN, "made a new key for tickets: the file was too old, or for another ticket_lifetime", file);
+        break;
+    case TICKET_KEYS_KEPT:
+        log_line(LOG_ERROR, "the tickets' key can't be kept", LOG_TEXT("cause", p->failure));
+        break;
+    case TICKET_KEYS_FAILED:
+        return EXIT_CODE_IDENTITY;
+    }
+    p->failure[0] = '\0';
     return EXIT_CODE_OK;
 }
 
@@ -150,7 +122,7 @@ static void on_reload(struct program *p)
         log_line(LOG_ERROR, "kept the configuration: a key needs a restart to change", LOG_TEXT("key", key));
         return;
     }
-    if (prepare_groups(&next) != EXIT_CODE_OK || server_reload(p->server, &next) != 0) {
+    if (group_tables_build(&next.handshake) != 0 || server_reload(p->server, &next) != 0) {
         log_event(LOG_ERROR, "kept the configuration: memory is out", NULL);
         return;
     }
@@ -182,14 +154,35 @@ static int watch_signals(struct program *p)
     return 0;
 }
 
+static void on_second(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct program *p = argument;
+    char error[TICKET_KEYS_ERROR_MAX];
+    if (ticket_keys_turn(p->server->tickets, clock_wall_ms() / 1000, error) != 0) {
+        log_line(LOG_ERROR, "the tickets' key can't be kept", LOG_TEXT("cause", error));
+    }
+}
+
+static int watch_time(struct program *p)
+{
+    static const struct timeval second = { .tv_sec = 1 };
+    if (p->server->tickets == NULL) {
+        return 0;
+    }
+    p->second = event_new(p->base, -1, EV_PERSIST, on_second, p);
+    return p->second == NULL ? -1 : event_add(p->second, &second);
+}
+
 /* All threads but this one leave signals alone. */
-static struct server *start_server(const struct config *config, struct identity *identity)
+static struct server *start_server(const struct config *config, struct identity *identity, struct ticket_keys *tickets)
 {
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct server *server = server_new(config, identity);
+    struct server *server = server_new(config, identity, tickets);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return server;
 }
@@ -197,20 +190,26 @@ static struct server *start_server(const struct config *config, struct identity 
 static enum exit_code start(struct program *p)
 {
     struct identity *identity = NULL;
+    struct ticket_keys *tickets = NULL;
     log_line(LOG_INFO, "initialising", LOG_TEXT("version", KDC_CHAT_VERSION),
              LOG_TEXT("config", p->options.config_path));
-    const enum exit_code failed = load_identity(p, &identity);
+    enum exit_code failed = load_identity(p, &identity);
+    if (failed == EXIT_CODE_OK) {
+        failed = load_ticket_keys(p, &tickets);
+    }
     if (failed != EXIT_CODE_OK) {
+        identity_free(&identity);
         return failed;
     }
-    if (prepare_groups(&p->config) != EXIT_CODE_OK) {
+    if (group_tables_start(&p->tables, &p->config.handshake) != 0) {
         (void)snprintf(p->failure, sizeof p->failure, "no memory for the tables of the Diffie-Hellman groups");
         identity_free(&identity);
+        ticket_keys_free(&tickets);
         return EXIT_CODE_OTHER;
     }
-    p->server = start_server(&p->config, identity);
+    p->server = start_server(&p->config, identity, tickets);
     p->base = event_base_new();
-    if (p->server == NULL || p->base == NULL || watch_signals(p) != 0) {
+    if (p->server == NULL || p->base == NULL || watch_signals(p) != 0 || watch_time(p) != 0) {
         (void)snprintf(p->failure, sizeof p->failure, "can't start: memory, threads or file descriptors are out");
         return EXIT_CODE_OTHER;
     }
@@ -221,6 +220,9 @@ static enum exit_code start(struct program *p)
     if (p->control == NULL) {
         return EXIT_CODE_LISTEN;
     }
+    /* Strangers come in by this thread (Linux: a thread has a niceness of its own): a flood of them is refused with what
+     * those who are in leave of the cores. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), DOOR_NICE);
     char ready[128];
     (void)snprintf(ready, sizeof ready, "ready to accept connections on %s", listener_address(p->listener));
     log_line(LOG_INFO, ready, LOG_NUMBER("reactors", p->server->reactor_count),
@@ -237,6 +239,9 @@ static void stop(struct program *p)
             event_free(p->signals[i]); /* a second signal ends us at once */
         }
     }
+    if (p->second != NULL) {
+        event_free(p->second);
+    }
     if (p->server != NULL) {
         server_drain(p->server);
         server_free(&p->server);
@@ -244,6 +249,7 @@ static void stop(struct program *p)
     if (p->base != NULL) {
         event_base_free(p->base);
     }
+    group_tables_end(&p->tables);
 }
 
 static enum exit_code run(struct program *p)
@@ -282,7 +288,7 @@ int main(int argc, char **argv)
     static struct program program;
     char error[CONFIG_ERROR_MAX];
     secret_guard_gmp();
-    program.options = parse_command_line(argc, argv);
+    program.options = kdcd_options_parse(argc, argv);
     if (program.options.sample) {
         config_print_sample(stdout);
         return fflush(stdout) == 0 ? EXIT_CODE_OK : EXIT_CODE_OTHER;

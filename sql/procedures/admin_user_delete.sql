@@ -1,4 +1,4 @@
--- Deletes an account and what is known of its conversations. The audit log stays.
+-- Deletes an account and what is known of its conversations, and notes that it is gone. The audit log stays.
 
 DELIMITER //
 
@@ -19,6 +19,9 @@ BEGIN
     DELETE FROM conversations WHERE user_a = v_id;
     DELETE FROM conversations WHERE user_b = v_id;
     DELETE FROM users WHERE id = v_id;
+    IF v_id IS NOT NULL THEN
+        INSERT INTO deleted_users (user) VALUES (v_id);
+    END IF;
     COMMIT;
     SELECT v_id IS NOT NULL AS found;
 END//

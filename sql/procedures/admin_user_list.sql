@@ -9,7 +9,8 @@ CREATE PROCEDURE admin_user_list(IN p_after VARCHAR(32) CHARACTER SET ascii COLL
 BEGIN
     SELECT id, name, '' AS hash, state,
            TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', created) DIV 1000 AS created,
-           IFNULL(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', last_login) DIV 1000, 0) AS last_login
+           IFNULL(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', last_login) DIV 1000, 0) AS last_login,
+           CAST(UNIX_TIMESTAMP(changed) * 1000000 AS UNSIGNED) AS epoch
       FROM users
      WHERE name > p_after
      ORDER BY name

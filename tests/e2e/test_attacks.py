@@ -217,9 +217,9 @@ def test_no_byte_of_the_finish_can_be_flipped(kdc, logged, position):
     logged("confirm|too_long|out_of_order|malformed|deadline")
 
 
-# A server_hello: length, type, version, random, suite, length of y, y, identity, signature, confirm.
-SERVER_HELLO_PARTS = {"type": 4, "version": 6, "random": 10, "suite": 40, "length of y": 41, "y": 100,
-                      "identity": 42 + 1 + 384 + 3, "signature": 42 + 1 + 384 + 40, "confirm": 42 + 1 + 384 + 100}
+# A server_hello: length, type, version, random, suite, resumed, length of y, y, identity, signature, confirm.
+SERVER_HELLO_PARTS = {"type": 4, "version": 6, "random": 10, "suite": 40, "resumed": 41, "length of y": 42, "y": 100,
+                      "identity": 44 + 384 + 3, "signature": 44 + 384 + 40, "confirm": 44 + 384 + 100}
 
 
 @pytest.mark.parametrize("part", SERVER_HELLO_PARTS)
@@ -333,7 +333,8 @@ def test_before_login_the_smaller_limit_counts(kdc, logged):
 
 FIELDS = {
     "login": {"name": b"ann", "password": b"correct horse"}, "register": {"name": b"new", "password": b"12345678"},
-    "welcome": {"session": 1, "time": 1, "name": "ann", "rekey_messages": 1, "rekey_seconds": 1, "ping_seconds": 1},
+    "welcome": {"session": 1, "time": 1, "name": "ann", "rekey_messages": 1, "rekey_seconds": 1, "ping_seconds": 1,
+                "ticket_seconds": 1, "ticket": b"a ticket"},
     "refused": {"request": 0, "reason": "busy", "retry_after": 0}, "open": {"request": 1, "peer": "ann"},
     "grant": {"request": 0, "conversation": 1, "epoch": 9, "a": "ann", "b": "ben", "session_a": 1, "session_b": 2,
               "suite": 2, "time": 1, "key": bytes(32)},
@@ -342,7 +343,7 @@ FIELDS = {
     "presence": {"name": "ann", "presence": "offline"}, "list": {"request": 1, "after": None},
     "list_reply": {"request": 1, "more": False, "names": []}, "who": {"request": 1, "name": "ann"},
     "who_reply": {"request": 1, "name": "ann", "presence": "online", "since": 1}, "ping": {"token": 1},
-    "pong": {"token": 1}, "close": {"reason": "none"},
+    "pong": {"token": 1}, "close": {"reason": "none"}, "credit": {"conversation": 1, "bytes": 1},
 }
 assert set(FIELDS) == {name for name, _ in MESSAGES.values()}
 BEFORE_LOGIN = {"login", "register", "close"}
@@ -364,7 +365,7 @@ def test_a_message_that_has_no_place_after_login_ends_the_session(kdc, logged, m
     logged("out_of_order")
 
 
-@pytest.mark.parametrize("kind", [0, 1, 15, 32, 255])
+@pytest.mark.parametrize("kind", [0, 1, 15, 33, 255])
 def test_a_message_of_an_unknown_type_ends_the_session(kdc, logged, mallory, kind):
     mallory.send(mallory.sending.seal(bytes([kind]) + bytes(20)))
     assert read_end(mallory) == "out_of_order"
@@ -559,6 +560,7 @@ def test_a_ciphertext_for_a_conversation_of_others_reaches_nobody(kdc, people, m
         mallory.send_message("ciphertext", conversation=conversation, epoch=1, sequence=0, sealed=bytes(40))
         assert mallory.serve() == {"message": "undelivered", "conversation": conversation, "epoch": 1, "sequence": 0,
                                    "reason": "no_conversation"}
+        assert mallory.serve() == {"message": "credit", "conversation": conversation, "bytes": 21 + 40}
     people.talk()
     mallory.ping()
 

@@ -1,5 +1,6 @@
 """What kdcd forgets: neither a core dump, nor its arguments, environment and log hold a secret."""
 import hashlib
+import hmac
 import pathlib
 import shutil
 import struct
@@ -71,28 +72,38 @@ def scalar_of(kdc):
     return bytes(scalar[16:])
 
 
+def ticket_keys_of(kdc):
+    """The two that are live: the one in the file, and the next."""
+    older = bytes.fromhex((kdc.folder / "kdc-identity-tickets").read_text().split()[-1])
+    return older, hmac.digest(older, b"kdc-chat v1 next ticket key\x01", "sha512")
+
+
 @pytest.mark.skipif(not shutil.which("gcore"), reason="gcore (Debian's gdb) isn't there")
 @pytest.mark.parametrize("suite", SUITE_NAMES, ids=SUITE_NAMES.get)
 def test_a_core_dump_right_after_a_key_was_issued_holds_no_secret(kdcd, folder, suite):
     kdc = kdcd(policy={"conversation_suite": SUITE_NAMES[suite]})
     kdc.add_user(ALICE, PASSWORD)
     kdc.add_user("bob", OTHER_PASSWORD)
-    with Client(kdc.server, kdc.fingerprint, suites=[suite]) as alice, \
+    with Client(kdc.server, kdc.fingerprint, suites=[suite]) as before:
+        before.login(ALICE, PASSWORD)
+    with Client(kdc.server, kdc.fingerprint, suites=[suite], ticket=before.ticket) as alice, \
             Client(kdc.server, kdc.fingerprint, suites=[suite]) as bob:
-        alice.login(ALICE, PASSWORD)
+        assert alice.shake.resumed
         bob.login("bob", OTHER_PASSWORD)
         grant = alice.open("bob")
         core = Core(kdc, folder)
 
         secrets = {"issued key": grant["key"], "alice's password": PASSWORD.encode(),
                    "bob's password": OTHER_PASSWORD.encode(), "identity's seed": seed_of(kdc),
-                   "identity's scalar": scalar_of(kdc)}
+                   "identity's scalar": scalar_of(kdc), "alice's older ticket's secret": before.ticket.secret}
+        secrets |= dict(zip(("tickets' older key", "tickets' newer key"), ticket_keys_of(kdc)))
         record_keys = {}
         for name, client in (("alice", alice), ("bob", bob)):
             keys = client.shake.keys
             secrets |= {f"{name}'s client traffic": keys.client_traffic,
                         f"{name}'s server traffic": keys.server_traffic,
-                        f"{name}'s Z": client.shake.z, f"{name}'s prk": keys.prk, f"{name}'s exporter": keys.exporter}
+                        f"{name}'s Z": client.shake.z, f"{name}'s prk": keys.prk, f"{name}'s exporter": keys.exporter,
+                        f"{name}'s ticket's secret": keys.resumption}
             for side, direction in (("client", client.sending), ("server", client.receiving)):
                 # Of triple DES the last bytes are the MAC's key; of the others they are the same key once more.
                 record_keys |= {f"{name}'s {side} record key": direction.key[:24],
@@ -103,7 +114,7 @@ def test_a_core_dump_right_after_a_key_was_issued_holds_no_secret(kdcd, folder, 
         assert found_in(core.all, secrets) == []
         assert found_in(core.all, record_keys) == []
         # And secrets would be seen if they were there: what kdcd still needs is in the memory that isn't dumped.
-        assert {"identity's seed", "alice's client traffic", "bob's server traffic"} <= set(
+        assert {"identity's seed", "tickets' newer key", "alice's client traffic", "bob's server traffic"} <= set(
             found_in(Core(kdc, folder, "-a").memory, secrets))
 
         process = pathlib.Path(f"/proc/{kdc.pid}")

@@ -3,7 +3,9 @@
  * is the result's name, what came, and after " | " the store's words when it failed.
  *
  *   store_probe CONFIG
- *     connect | find NAME | add NAME HASH | hash ID HASH | login ID | issue A B | audit EVENT USER SOURCE DETAIL
+ *     connect | find NAME | epoch NAME | add NAME HASH | rehash ID FROM TO | login ID | issue A B
+ *     audit EVENT USER SOURCE DETAIL | changes SINCE (the time of asking, then user:epoch ...)
+ *     batch A:B ... (in one; an answer for each: conversation:epoch)
  *   store_probe CONFIG race THREADS ROUNDS A B
  *     each thread, with a store of its own, issues ROUNDS epochs for A and B (odd threads: for B and A) and prints
  *     them.
@@ -16,6 +18,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define ANSWER_MAX 16384
+#define BATCH_MAX 512
 
 static struct config config;
 
@@ -44,10 +49,45 @@ static void name_take(const char *text, struct name *name)
     }
 }
 
+static enum store_result issue_one(struct store *store, uint64_t a, uint64_t b, struct store_issue *issue)
+{
+    *issue = (struct store_issue){ .user_a = a, .user_b = b, .name_a = "a", .name_b = "b", .source = "s" };
+    enum store_result result = store_write(store, &(struct store_batch){ .issues = issue, .issue_count = 1 });
+    return result == STORE_OK && issue->conversation == 0 ? STORE_NOT_FOUND : result;
+}
+
+/* "1:2 4:3 ..." */
+static enum store_result batch_run(struct store *store, const char *pairs, char answer[ANSWER_MAX])
+{
+    static struct store_issue issues[BATCH_MAX];
+    struct store_batch batch = { .issues = issues };
+    char *at = (char *)(uintptr_t)pairs;
+    while (*at != '\0' && batch.issue_count < BATCH_MAX) {
+        const uint64_t a = strtoull(at, &at, 10);
+        const uint64_t b = strtoull(at + 1, &at, 10);
+        issues[batch.issue_count++] =
+            (struct store_issue){ .user_a = a, .user_b = b, .name_a = "a", .name_b = "b", .source = "s" };
+    }
+    const enum store_result result = store_write(store, &batch);
+    size_t len = 0;
+    for (size_t i = 0; i < batch.issue_count && len < ANSWER_MAX; i++)
+        len += (size_t)snprintf(answer + len, ANSWER_MAX - len, " %" PRIu64 ":%" PRIu32, issues[i].conversation,
+                                issues[i].conversation == 0 ? 0 : issues[i].epoch);
+    return result;
+}
+
+static void change_take(void *context, uint64_t user, uint64_t epoch, uint64_t changed_ms)
+{
+    char *changed = context;
+    const size_t len = strlen(changed);
+    (void)changed_ms;
+    (void)snprintf(changed + len, ANSWER_MAX / 2 - len, " %" PRIu64 ":%" PRIu64, user, epoch);
+}
+
 static void command_run(struct store *store, char **word)
 {
     enum store_result result = STORE_BROKEN;
-    char answer[256] = "";
+    char answer[ANSWER_MAX] = "";
     struct name name;
     if (strcmp(word[0], "connect") == 0) {
         result = store_connect(store);
@@ -65,12 +105,27 @@ static void command_run(struct store *store, char **word)
         (void)snprintf(answer, sizeof answer, " %" PRIu64, id);
     } else if (strcmp(word[0], "rehash") == 0) {
         result = store_user_rehash(store, strtoull(word[1], NULL, 10), word[2], word[3]);
+    } else if (strcmp(word[0], "epoch") == 0) {
+        struct store_user user;
+        name_take(word[1], &name);
+        result = store_user_find(store, &name, &user);
+        (void)snprintf(answer, sizeof answer, " %" PRIu64, user.epoch);
     } else if (strcmp(word[0], "login") == 0) {
-        result = store_user_logged_in(store, strtoull(word[1], NULL, 10));
+        const struct store_event login = {
+            .event = "login", .user = "u", .source = "s", .detail = "", .logged_in = strtoull(word[1], NULL, 10)
+        };
+        result = store_write(store, &(struct store_batch){ .events = &login, .event_count = 1 });
     } else if (strcmp(word[0], "issue") == 0) {
-        struct store_epoch epoch = { 0 };
-        result = store_epoch_issue(store, strtoull(word[1], NULL, 10), strtoull(word[2], NULL, 10), &epoch);
-        (void)snprintf(answer, sizeof answer, " %" PRIu64 " %" PRIu32, epoch.conversation, epoch.epoch);
+        struct store_issue issue = { 0 };
+        result = issue_one(store, strtoull(word[1], NULL, 10), strtoull(word[2], NULL, 10), &issue);
+        (void)snprintf(answer, sizeof answer, " %" PRIu64 " %" PRIu32, issue.conversation, issue.epoch);
+    } else if (strcmp(word[0], "batch") == 0) {
+        result = batch_run(store, word[1], answer);
+    } else if (strcmp(word[0], "changes") == 0) {
+        uint64_t since = strtoull(word[1], NULL, 10);
+        char changed[ANSWER_MAX / 2] = "";
+        result = store_account_changes(store, &since, change_take, changed);
+        (void)snprintf(answer, sizeof answer, " %" PRIu64 "%s", since, changed);
     } else if (strcmp(word[0], "audit") == 0) {
         result = store_audit(store, word[1], word[2], word[3], word[4]);
     } else {
@@ -84,7 +139,7 @@ static void command_run(struct store *store, char **word)
 
 static int commands_run(void)
 {
-    char line[2048];
+    char line[16384];
     struct store *store = store_new(&config, STORE_ACCOUNT_KDC);
     if (store == NULL)
         return 1;
@@ -115,10 +170,10 @@ static void *race_run(void *context)
     enum store_result result = store == NULL ? STORE_BROKEN : store_connect(store);
     (void)pthread_barrier_wait(racer->start);
     for (unsigned i = 0; i < racer->rounds && result == STORE_OK; i++) {
-        struct store_epoch epoch;
-        result = store_epoch_issue(store, racer->a, racer->b, &epoch);
+        struct store_issue issue;
+        result = issue_one(store, racer->a, racer->b, &issue);
         if (result == STORE_OK)
-            (void)printf("%" PRIu64 " %" PRIu32 "\n", epoch.conversation, epoch.epoch);
+            (void)printf("%" PRIu64 " %" PRIu32 "\n", issue.conversation, issue.epoch);
     }
     if (result != STORE_OK)
         (void)printf("%s: %s\n", result_name(result), store == NULL ? "" : store_error(store));

@@ -96,16 +96,24 @@ def test_kick_ends_a_session_or_finds_none(admin, folder):
 ])
 def test_a_change_of_the_account_ends_its_session(admin, folder, command, reason, text):
     admin("user", "add", "alice", text="correct horse\n")
-    with fake_kdcd(folder / "control.sock", [reply({"ended": 1})]) as requests:
+    with fake_kdcd(folder / "control.sock", [reply({"refreshed": True}), reply({"ended": 1})]) as requests:
         assert admin(*command, text=text).stdout.endswith("The session of alice is ended.\n")
-    assert requests == [{"command": "kick", "user": "alice", "reason": reason}]
+    assert requests == [{"command": "refresh"}, {"command": "kick", "user": "alice", "reason": reason}]
 
 
 def test_a_change_whose_session_may_go_on_says_so(admin, folder):
     admin("user", "add", "alice", text="correct horse\n")
-    with fake_kdcd(folder / "control.sock", [b""]):
+    with fake_kdcd(folder / "control.sock", [reply({"refreshed": True}), b""]):
         assert "a session of alice may go on" in admin("user", "lock", "alice", status=OTHER).stderr
     assert admin.json("user", "show", "alice")["state"] == "locked"
+
+
+def test_a_change_that_kdcd_doesnt_know_of_yet_says_so_and_ends_the_session(admin, folder):
+    admin("user", "add", "alice", text="correct horse\n")
+    with fake_kdcd(folder / "control.sock", [reply({"error": "not now"}), reply({"ended": 1})]) as requests:
+        done = admin("user", "lock", "alice", status=OTHER)
+    assert "without a password" in done.stderr and "not now" in done.stderr
+    assert done.stdout.endswith("The session of alice is ended.\n") and requests[1]["command"] == "kick"
 
 
 @pytest.mark.parametrize("answer", [b"\n", b"[]\n", b"{\n", b"\xff\n", b'{"a":1,"a":2}\n', b'{"sessions":[', b""])
@@ -153,9 +161,9 @@ def test_who_kick_and_status_of_a_real_kdcd(kdcd, person):
     assert set(session) == set(SESSION) and session["source"].startswith("127.0.0.1:")
     status = kdc.admin_json("status")
     assert status["sessions"] == 1 and status["connections"] >= 1 and status["database"] == "connected"
-    assert set(status) == {"version", "uptime", "sessions", "connections", "conversations", "keys_issued", "messages",
-                           "queue", "queue_max", "queue_alarms", "workers", "reactors", "database", "refused",
-                           "secret_memory"}
+    assert set(status) == {"version", "uptime", "sessions", "connections", "conversations", "logins", "resumed",
+                           "keys_issued", "messages", "queue", "queue_max", "queue_alarms", "workers", "reactors", "database", "refused",
+                           "journal", "secret_memory"}
     assert kdc.admin("user", "lock", "alice").stdout == "User alice is locked.\nThe session of alice is ended.\n"
     assert alice.finish(listening)[0] != 0
     wait_until("alice is gone", lambda: kdc.admin_json("who") == [])

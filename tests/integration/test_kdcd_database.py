@@ -221,7 +221,7 @@ def test_users_of_another_application_log_in(kdcd, database):
     database.query("DELETE FROM users")
     database.query("DROP PROCEDURE kdc_user_find")
     database.query("CREATE PROCEDURE kdc_user_find(IN p_name VARCHAR(32)) SELECT number AS id, name, hash,"
-                   " 'active' AS state, 0 AS created, 0 AS last_login FROM members WHERE name = p_name")
+                   " 'active' AS state, 0 AS created, 0 AS last_login, 0 AS epoch FROM members WHERE name = p_name")
     database.query(f"GRANT EXECUTE ON PROCEDURE kdc_user_find TO `{database.user}`@localhost")
     alice, bob, talk = two_who_talk(kdc)
     talk("hello")

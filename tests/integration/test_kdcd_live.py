@@ -15,7 +15,7 @@ from functools import partial
 import pytest
 
 from interop.attack import PASSWORD, TwoPeople, connect, hello, read_alert, read_end
-from interop.client import Client, Closed, Connection, Refused
+from interop.client import WINDOW, Client, Closed, Connection, Refused
 from support.programs import SLOWER, wait_until
 
 
@@ -348,6 +348,79 @@ def test_a_login_byte_by_byte_is_a_login(started):
         alice.login("alice", PASSWORD)
         alice.ping()
         assert [name for name, _ in alice.list()] == ["alice"]
+
+
+# --- Flow --------------------------------------------------------------------------------------------------------
+
+def write_within_the_window(client, number, most, first=0):
+    """Ciphertexts that nobody can open, as far as the window goes. Returns how many."""
+    sent = 0
+    while sent < most and client.under_way[number] < WINDOW:
+        client.send_message("ciphertext", conversation=number, epoch=1, sequence=first + sent, sealed=bytes(16000))
+        sent += 1
+    return sent
+
+
+@pytest.mark.slow
+def test_who_stops_reading_holds_up_that_conversation_alone_and_is_ended(started):
+    kdc = started(limits={"output": 131072})
+    kdc.add_user("carol")
+    with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob, connect(kdc, "carol") as carol:
+        bob.name = None  # not there to say good-bye
+        bob.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        number = alice.open("bob")["conversation"]
+        alice.open("carol")
+        carol.wait_for(lambda: "alice" in carol.conversations)
+        sent, full_since = 0, time.monotonic()
+        while time.monotonic() - full_since < 1:
+            if more := write_within_the_window(alice, number, 100, sent):
+                sent, full_since = sent + more, time.monotonic()
+            alice.ping()
+            assert sent < 4000, "the window never fills"
+        left = {"message": "presence", "name": "bob", "presence": "offline"}
+        slowest, said = 0, 0
+        while left not in alice.events:
+            begin = time.monotonic()
+            assert begin - full_since < 20 * SLOWER, "bob is never ended"
+            alice.send_text("carol", f"text {said}", wait=False)
+            assert carol.receive() == [("alice", f"text {said}")]
+            alice.flush("carol")
+            said += 1
+            slowest = max(slowest, time.monotonic() - begin)
+            time.sleep(0.02)
+        assert 8 < time.monotonic() - full_since
+        assert said > 50 and slowest < SLOWER
+        kdc.wait_log("left user=bob .*reason=slow_reader")
+        # All is given back: who comes next is written to at once.
+        assert alice.under_way[number] == 0
+
+
+@pytest.mark.slow
+def test_who_sends_past_the_window_is_not_read_from_and_loses_nothing(started):
+    kdc = started(limits={"output": 131072})
+    count = 1500
+    with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob:
+        bob.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 18)
+        number = alice.open("bob")["conversation"]
+        ended = threading.Event()
+
+        def flood():
+            for sequence in range(count):
+                alice.send_message("ciphertext", conversation=number, epoch=2, sequence=sequence, sealed=bytes(16000))
+            ended.set()
+        thread = threading.Thread(target=flood, daemon=True)
+        thread.start()
+        assert not ended.wait(3)
+        got = []
+        while len(got) < count:
+            message = bob.read_message()
+            if message["message"] == "ciphertext" and message["epoch"] == 2:
+                got.append(message["sequence"])
+        assert got == list(range(count))
+        assert ended.wait(10)
+        thread.join()
+        alice.ping()
+        assert 0 <= alice.under_way[number] < WINDOW // 2
 
 
 @pytest.mark.slow

@@ -13,8 +13,8 @@ from support.programs import SLOWER, wait_until
 
 OWN_PROCEDURES = {
     "kdc_schema_version": (), "kdc_user_find": ("alice",), "kdc_user_add": ("alice", "hash", "active"),
-    "kdc_user_rehash": (1, "hash", "other"), "kdc_user_logged_in": (1,), "kdc_epoch_issue": (1, 2),
-    "kdc_audit": ("event", "user", "source", "detail"),
+    "kdc_user_rehash": (1, "hash", "other"), "kdc_account_changes": (0,),
+    "kdc_journal": ('{"issues": [[1, 2, "a", "b", "s"]], "events": [[1, 0, "event", "user", "source", "detail"]]}',),
 }
 ADMIN_PROCEDURES = {"admin_user_list": ("", 10), "admin_user_set_hash": (1, "hash"),
                     "admin_user_set_state": ("alice", "locked"), "admin_user_delete": ("alice",)}
@@ -51,7 +51,8 @@ def test_kdcds_account_may_execute_its_procedures(database):
         for procedure, arguments in OWN_PROCEDURES.items():
             call(connection, procedure, arguments)
     assert database.query("SELECT name FROM users") == (("alice",),)
-    assert database.query("SELECT event, user, source, detail FROM audit") == (("event", "user", "source", "detail"),)
+    assert database.query("SELECT event, user, source, detail FROM audit") == (
+        ("event", "user", "source", "detail"), ("key issued", "a", "s", "conversation 1 epoch 1 with b"))
 
 
 def test_kdcds_account_has_these_grants_and_no_others(database):
@@ -112,7 +113,7 @@ def test_an_account_is_found_added_once_and_changed(database, probe):
     found = kdc("find", "alice")
     assert found[3] == "$2b$10$third" and before <= int(found[6]) <= int(time.time() * 1000) + 1000
     assert kdc("rehash", 999, "x", "y") == ["not_found"]
-    assert kdc("login", 999) == ["not_found"]
+    assert kdc("login", 999) == ["ok"], "an account of another application's table"
 
 
 def test_times_dont_depend_on_the_servers_time_zone(own_mariadb, folder, probe):
@@ -131,9 +132,102 @@ def test_the_audit_log_takes_any_bytes(database, probe):
     assert event == "???[31m" and user == "u" * 64 and source == "ü" * 32 and detail == "d"
 
 
-def test_a_conversation_with_oneself_is_broken_not_recorded(database, probe):
-    assert probe(database)("issue", 5, 5)[0] == "broken"
-    assert database.query("SELECT COUNT(*) FROM conversations") == ((0,),)
+def test_a_conversation_with_oneself_is_not_recorded_and_does_no_harm_to_others(database, probe):
+    assert probe(database)("batch", "5:5 5:6") == ["ok", "0:0", "1:1"]
+    assert database.query("SELECT user_a, user_b FROM conversations") == ((5, 6),)
+    assert database.query("SELECT COUNT(*) FROM audit") == ((1,),)
+
+
+def test_a_batch_gives_every_issue_an_epoch_of_its_own_in_order(database, probe):
+    kdc = probe(database)
+    assert kdc("issue", 2, 1)[2] == "1"
+    pairs = [(1, 2), (3, 4), (2, 1), (5, 6), (4, 3)] * 20
+    answers = [tuple(map(int, one.split(":"))) for one in kdc("batch", " ".join(f"{a}:{b}" for a, b in pairs))[1:]]
+    assert len(answers) == 100
+    for pair, first in (({1, 2}, 2), ({3, 4}, 1), ({5, 6}, 1)):
+        mine = [answer for answer, (a, b) in zip(answers, pairs) if {a, b} == pair]
+        assert len({conversation for conversation, _ in mine}) == 1
+        assert [epoch for _, epoch in mine] == list(range(first, first + len(mine)))
+    assert database.query("SELECT user_a, user_b, epoch FROM conversations ORDER BY user_a") == (
+        (1, 2, 41), (3, 4, 40), (5, 6, 20))
+    assert database.query("SELECT conversation, user FROM conversation_members ORDER BY user") == tuple(
+        (answers[i][0], user) for i in (0, 1, 3) for user in sorted(pairs[i]))
+    details = [row[0] for row in database.query("SELECT detail FROM audit WHERE event = 'key issued' ORDER BY id")]
+    assert details[1:] == [f"conversation {conversation} epoch {epoch} with b" for conversation, epoch in answers]
+    assert kdc("batch", "1:2") == ["ok", f"{answers[0][0]}:42"], "and it counts on"
+
+
+def test_a_deleted_user_fails_the_issues_of_that_user_alone(database, probe):
+    kdc = probe(database)
+    numbers = [kdc("add", name, "x")[1] for name in ("alice", "bob", "carol")]
+    alice, bob, carol = numbers
+    before = kdc("batch", f"{alice}:{bob} {alice}:{carol}")
+    database.admin("user", "delete", "bob", "--yes")
+    after = kdc("batch", f"{alice}:{bob} {alice}:{carol} {bob}:{carol}")
+    assert after == ["ok", "0:0", before[2].replace(":1", ":2"), "0:0"]
+    assert database.query("SELECT COUNT(*) FROM conversations") == ((1,),)
+
+
+def test_batches_of_the_same_pairs_at_once_all_go_through(database, probe, folder):
+    """Several KDCs that open the same conversations, known and new ones, each in an order of its own."""
+    kdcs = [probe(database) for _ in range(4)]
+    pairs = [(a, b) for a in range(1, 9) for b in range(a + 1, 9)]
+
+    def run(number):
+        epochs = []
+        for _ in range(10):
+            turned = pairs[number * 7:] + pairs[:number * 7]
+            answer = kdcs[number]("batch", " ".join(f"{b}:{a}" for a, b in (turned if number % 2 else turned[::-1])))
+            assert answer[0] == "ok", kdcs[number].error
+            epochs += answer[1:]
+        return epochs
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        epochs = [epoch for some in pool.map(run, range(4)) for epoch in some]
+    assert len(set(epochs)) == len(epochs) == 40 * len(pairs)
+    assert database.query("SELECT DISTINCT epoch FROM conversations") == ((40,),)
+    assert database.query("SELECT COUNT(*) FROM conversation_members") == ((2 * len(pairs),),)
+
+
+# --- Epochs of accounts --------------------------------------------------------------------------------------------
+
+
+def test_an_accounts_epoch_moves_with_what_voids_tickets_and_with_nothing_else(database, probe, folder):
+    kdc = probe(database)
+    password = folder / "password"
+    password.write_text("battery staple\n")
+    password.chmod(0o600)
+    number = kdc("add", "alice", "first")[1]
+
+    def epoch():
+        return int(kdc("epoch", "alice")[1])
+    epochs = [epoch()]
+    assert abs(epochs[0] / 1e6 - time.time()) < 60 * SLOWER
+    assert kdc("login", number) == ["ok"] and kdc("find", "alice")[6] != "0"
+    assert kdc("rehash", number, "first", "second") == ["ok"]
+    assert kdc("issue", number, 99)[0] == "ok"
+    assert epoch() == epochs[0]
+    for change in (lambda: database.admin("user", "lock", "alice"), lambda: database.admin("user", "unlock", "alice"),
+                   lambda: database.admin("user", "passwd", "alice", "--password-file", str(password)),
+                   lambda: database.query("UPDATE users SET state = 'disabled' WHERE name = 'alice'")):
+        change()
+        epochs.append(epoch())
+    assert epochs == sorted(set(epochs))
+
+
+def test_changed_and_deleted_accounts_are_told_since_when_one_asks(database, probe):
+    kdc = probe(database)
+    alice, bob, carol = (kdc("add", name, "x")[1] for name in ("alice", "bob", "carol"))
+    result, asked, *changed = kdc("changes", 0)
+    assert result == "ok" and abs(int(asked) / 1e6 - time.time()) < 60 * SLOWER
+    assert changed == [f"{number}:{kdc('epoch', name)[1]}" for name, number in
+                       (("alice", alice), ("bob", bob), ("carol", carol))]
+    assert kdc("changes", asked)[2:] == []
+    database.admin("user", "lock", "bob")
+    database.admin("user", "delete", "carol", "--yes")
+    kdc("login", alice)
+    result, later, *changed = kdc("changes", asked)
+    assert changed == [f"{bob}:{kdc('epoch', 'bob')[1]}", f"{carol}:0"]
+    assert kdc("changes", later)[2:] == []
 
 
 def test_epochs_of_calls_at_once_are_all_different_and_rise(database, probe, folder):
@@ -187,7 +281,7 @@ def replace_find(database, select):
 def test_another_applications_users_can_be_put_in_place_and_stay(database, probe):
     database.query("CREATE TABLE app_people (number INT, login VARCHAR(50), pw VARCHAR(100), blocked INT)")
     database.query("INSERT INTO app_people VALUES (70007, 'Zoe', '$2y$10$app', 0)")
-    replace_find(database, "SELECT number, LOWER(login), pw, IF(blocked, 'locked', 'active'), 0, 0 FROM app_people"
+    replace_find(database, "SELECT number, LOWER(login), pw, IF(blocked, 'locked', 'active'), 0, 0, 0 FROM app_people"
                            " WHERE login = p_name COLLATE utf8mb4_general_ci")
     database.admin("db", "migrate")
     kdc = probe(database)
@@ -196,11 +290,11 @@ def test_another_applications_users_can_be_put_in_place_and_stay(database, probe
 
 
 @pytest.mark.parametrize("select, words", [
-    ("SELECT 1, 'alice', REPEAT('x', 61), 'active', 0, 0", "too long"),
-    ("SELECT 1, NULL, 'x', 'active', 0, 0", "missing"),
-    ("SELECT 1, 'alice', 'x', 'sleepy', 0, 0", "sleepy"),
-    ("SELECT 1, 'alice', 'x', 'active', 0", "columns"),
-    ("SELECT -1, 'alice', 'x', 'active', -1, 0", "out of range"),
+    ("SELECT 1, 'alice', REPEAT('x', 61), 'active', 0, 0, 0", "too long"),
+    ("SELECT 1, NULL, 'x', 'active', 0, 0, 0", "missing"),
+    ("SELECT 1, 'alice', 'x', 'sleepy', 0, 0, 0", "sleepy"),
+    ("SELECT 1, 'alice', 'x', 'active', 0, 0", "columns"),
+    ("SELECT -1, 'alice', 'x', 'active', -1, 0, 0", "out of range"),
     ("DO 1", "no result"),
 ])
 def test_a_result_that_cant_be_used_is_broken(database, probe, select, words):
@@ -287,7 +381,7 @@ def test_a_connection_that_was_dropped_while_idle_is_made_again_unseen(database,
         "SELECT COUNT(*) FROM information_schema.processlist WHERE id = %s", (number,)) == ((0,),))
     assert kdc(*words)[0] in ("ok", "not_found"), kdc.error
     assert kdc("audit", "after", "u", "s", "d") == ["ok"]
-    (count,), = database.query("SELECT COUNT(*) FROM audit WHERE event <> 'before'")
+    (count,), = database.query("SELECT COUNT(*) FROM audit WHERE event NOT IN ('before', 'key issued')")
     assert count == (2 if words[0] == "audit" else 1)
 
 
@@ -332,13 +426,13 @@ def test_a_lock_that_is_held_for_too_long_is_unavailable_and_the_connection_goes
 def test_a_deadlock_is_tried_again_a_few_times(database, probe, deadlocks, result):
     database.query("CREATE TABLE deadlocks (count INT) ENGINE=MyISAM")
     database.query("INSERT INTO deadlocks VALUES (0)")
-    database.query("DROP PROCEDURE kdc_audit")
+    database.query("DROP PROCEDURE kdc_journal")
     database.query(
-        "CREATE PROCEDURE kdc_audit(IN e TEXT, IN u TEXT, IN s TEXT, IN d TEXT)"
+        "CREATE PROCEDURE kdc_journal(IN batch TEXT)"
         " BEGIN UPDATE deadlocks SET count = count + 1;"
         f" IF (SELECT count FROM deadlocks) <= {deadlocks} THEN"
-        " SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; END")
-    database.query(f"GRANT EXECUTE ON PROCEDURE kdc_audit TO `{database.user}`@localhost")
+        " SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; SELECT 0, 0, 0 FROM DUAL WHERE FALSE; END")
+    database.query(f"GRANT EXECUTE ON PROCEDURE kdc_journal TO `{database.user}`@localhost")
     kdc = probe(database)
     assert kdc("audit", "e", "u", "s", "d") == [result]
     assert database.query("SELECT count FROM deadlocks") == ((3,),)

@@ -58,7 +58,7 @@ def fingerprint_in(recorded):
     reader = Reader(recorded[4:])
     if reader.number(1) != SERVER_HELLO:
         return None
-    reader.take(2 + 32 + 2)
+    reader.take(2 + 32 + 2 + 1)
     reader.vector(2, 1, 1024)
     return fingerprint(reader.take(32))
 

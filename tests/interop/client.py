@@ -6,7 +6,12 @@
         client.send_text("bob", "hello")
         [text] = client.receive()
 
-Whatever it waits for, it serves what comes meanwhile: it takes grants, opens ciphertexts and sends receipts."""
+Whatever it waits for, it serves what comes meanwhile: it takes grants, opens ciphertexts and sends receipts. What it has
+to say to somebody who reads slowly waits for credit.
+
+A client that is logged in has a `ticket`: Client(server, fingerprint, ticket=ticket) is logged in at once if the KDC takes
+it (`shake.resumed`)."""
+import collections
 import contextlib
 import itertools
 import secrets
@@ -16,10 +21,11 @@ import time
 from interop.conversation import Conversation
 from interop.messages import FROM_THE_KDC, Malformed, decode_message, encode_message
 from interop.protocol import (
-    LIMIT_AFTER_LOGIN, LIMIT_BEFORE_LOGIN, ClientHandshake, ProtocolError, RecordDirection, fingerprint)
+    LIMIT_AFTER_LOGIN, LIMIT_BEFORE_LOGIN, ClientHandshake, ProtocolError, RecordDirection, Ticket, fingerprint)
 from interop.suites import DoesNotOpen
 
-WINDOW = 64
+TEXTS_UNDER_WAY = 64
+WINDOW = 32768
 
 
 class Refused(Exception):
@@ -90,7 +96,7 @@ class Connection:
 
 class Client(Connection):
     def __init__(self, server, fingerprint=None, timeout=15, handshake=True, **choices):
-        """`choices` go to ClientHandshake: groups, suites."""
+        """`choices` go to ClientHandshake: groups, suites, ticket."""
         super().__init__(server, timeout)
         self.shake = ClientHandshake(**choices)
         self.conversations = {}
@@ -100,6 +106,8 @@ class Client(Connection):
         self.instance = secrets.randbits(64)
         self.holds_receipts = False
         self.name = None
+        self.ticket = None
+        self.under_way = collections.Counter()
         self._requests = itertools.count(1)
         self._replies = {}
         self._pongs = set()
@@ -128,13 +136,18 @@ class Client(Connection):
             raise ProtocolError(f"the KDC's identity is {self.fingerprint}, not {expected}")
         self.send(finish)
         self.begin_records()
+        if self.shake.resumed:
+            self._take_welcome()
 
     def begin_records(self):
         self.sending = RecordDirection(self.shake.suite, self.shake.keys.client_traffic)
         self.receiving = RecordDirection(self.shake.suite, self.shake.keys.server_traffic)
 
     def send_message(self, message, /, **fields):
-        self.send(self.sending.seal(encode_message(message, **fields)))
+        plain = encode_message(message, **fields)
+        if message == "ciphertext":
+            self.under_way[fields["conversation"]] += len(plain)
+        self.send(self.sending.seal(plain))
 
     def read_message(self, timeout=None):
         """The next message as it is, with nothing done about it. A close of the KDC raises Closed."""
@@ -169,13 +182,24 @@ class Client(Connection):
         if own != self.session:
             raise ProtocolError("a grant for another session of this name")
         conversation = self.conversations.setdefault(peer, Conversation(self.name, peer, self.instance))
-        outgoing = conversation.take(grant)
-        if outgoing is not None:
+        if conversation.take(grant):
             self.peer_of[conversation.number] = peer
-            for fields in outgoing:
-                self.send_message("ciphertext", **fields)
+            self._send_due(conversation)
         if grant["request"]:
             self._replies[grant["request"]] = grant
+
+    def _on_credit(self, credit):
+        number = credit["conversation"]
+        self.under_way[number] -= credit["bytes"]
+        if self.under_way[number] < 0:
+            raise ProtocolError(f"a credit of {-self.under_way[number]} bytes more than were under way")
+        if number in self.peer_of:
+            self._send_due(self.conversations[self.peer_of[number]])
+
+    def _send_due(self, conversation):
+        """What waits, as far as the window has room."""
+        while conversation.queue and self.under_way[conversation.number] < WINDOW:
+            self.send_message("ciphertext", **conversation.next())
 
     def _on_refused(self, refused):
         self._replies[refused["request"]] = refused
@@ -210,22 +234,31 @@ class Client(Connection):
         if self.holds_receipts:
             return
         for (_, instance), conversation in self._to_acknowledge.items():
-            self.send_message("ciphertext", **conversation.receipt(instance))
+            conversation.receipt(instance)
+            self._send_due(conversation)
         self._to_acknowledge.clear()
 
     # --- What a person does ---
 
     def login(self, name, password, message="login"):
         self.send_message(message, name=as_bytes(name), password=as_bytes(password))
+        answer = self._take_welcome()
+        if answer["name"] != as_bytes(name).decode().lower():
+            raise ProtocolError(f"{answer} as answer to {message} of {name}")
+        return answer
+
+    def _take_welcome(self):
         answer = self.read_message()
-        if answer["message"] == "refused":
+        if answer["message"] == "refused" and answer["request"] == 0:
             raise Refused(answer["reason"], answer["retry_after"])
-        if answer["message"] != "welcome" or answer["name"] != as_bytes(name).decode().lower():
-            raise ProtocolError(f"{answer} as answer to {message}")
+        if answer["message"] != "welcome":
+            raise ProtocolError(f"{answer} where a welcome is due")
         self.limit = LIMIT_AFTER_LOGIN
         self.name = answer["name"]
         self.session = answer["session"]
         self.welcome = answer
+        if answer["ticket"]:
+            self.ticket = Ticket(answer["ticket"], self.shake.keys.resumption)
         return answer
 
     def register(self, name, password):
@@ -245,8 +278,9 @@ class Client(Connection):
     def send_text(self, peer, text, wait=True):
         """With `wait` it returns when the peer has acknowledged it, and everything before it."""
         conversation = self.conversations[peer]
-        self.wait_for(lambda: len(conversation.unreceived) < WINDOW)
-        self.send_message("ciphertext", **conversation.text(as_bytes(text)))
+        self.wait_for(lambda: len(conversation.unreceived) < TEXTS_UNDER_WAY)
+        conversation.text(as_bytes(text))
+        self._send_due(conversation)
         if wait:
             self.flush(peer)
 

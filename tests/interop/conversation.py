@@ -51,7 +51,10 @@ class Epoch:
 
 
 class Conversation:
-    """What this client shares with one person. What is to be sent is returned as fields of ciphertext messages."""
+    """What this client shares with one person.
+
+    What is to be sent waits in a queue until the window has room for it; `next()` then gives it as fields of a ciphertext
+    message."""
 
     def __init__(self, me, peer, instance):
         self.me = me
@@ -64,21 +67,28 @@ class Conversation:
         self.unreceived = {}
         self.last_of = {}
         self.reopened_for = 0
+        self.sessions = {}
+        self.queue = []
 
     def take(self, grant):
-        """Takes an epoch. Returns what is to be sent now, or None if the grant isn't one to take."""
+        """Takes an epoch, if the grant is one to take."""
         if {grant["a"], grant["b"]} != {self.me, self.peer} or grant["a"] == grant["b"]:
-            return None
+            return False
         if not is_good_issued_key(grant["suite"], grant["key"]):
-            return None
+            return False
         if self.epoch is not None and grant["epoch"] <= self.epoch.number:
-            return None
+            return False
+        self.sessions = {grant["a"]: grant["session_a"], grant["b"]: grant["session_b"]}
         self.number = grant["conversation"]
         self.before = self.epoch
         self.epoch = Epoch(grant, self.me)
-        outgoing = [self.seal(encode_content("confirm"))]
-        outgoing += [self._sealed_text(number) for number in sorted(self.unreceived)]
-        return outgoing
+        # Texts that still waited are among those that aren't received; receipts go after all.
+        receipts = [content for content in self.queue if decode_content(content)["content"] == "received"]
+        self.queue = [encode_content("confirm"), *map(self._encoded_text, sorted(self.unreceived)), *receipts]
+        return True
+
+    def next(self):
+        return self.seal(self.queue.pop(0))
 
     def seal(self, content):
         """As the next message of the newest epoch."""
@@ -86,17 +96,17 @@ class Conversation:
         return {"conversation": self.number, "epoch": self.epoch.number, "sequence": sequence,
                 "sealed": self.epoch.sending.seal(content)}
 
-    def _sealed_text(self, number):
-        return self.seal(encode_content("text", instance=self.instance, number=number, text=self.unreceived[number]))
+    def _encoded_text(self, number):
+        return encode_content("text", instance=self.instance, number=number, text=self.unreceived[number])
 
     def text(self, text):
         """Numbers a text and keeps it until it is received."""
         self.sent += 1
         self.unreceived[self.sent] = text
-        return self._sealed_text(self.sent)
+        self.queue.append(self._encoded_text(self.sent))
 
     def receipt(self, instance):
-        return self.seal(encode_content("received", instance=instance, number=self.last_of[instance]))
+        self.queue.append(encode_content("received", instance=instance, number=self.last_of[instance]))
 
     def open(self, ciphertext):
         """The content, decoded. Raises DoesNotOpen or Malformed; nothing has changed then."""

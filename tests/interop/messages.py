@@ -123,7 +123,8 @@ MESSAGES = {
     16: ("login", (("name", LOOSE), ("password", LOOSE))),
     17: ("register", (("name", LOOSE), ("password", LOOSE))),
     18: ("welcome", (("session", U64), ("time", U64), ("name", NAME_FIELD), ("rekey_messages", U32),
-                     ("rekey_seconds", U32), ("ping_seconds", U16))),
+                     ("rekey_seconds", U32), ("ping_seconds", U16), ("ticket_seconds", U32),
+                     ("ticket", vector_field(2, 0, 512)))),
     19: ("refused", (("request", U32), ("reason", CAUSE), ("retry_after", U32))),
     20: ("open", (("request", U32), ("peer", NAME_FIELD))),
     21: ("grant", (("request", U32), ("conversation", U64), ("epoch", U32), ("a", NAME_FIELD), ("b", NAME_FIELD),
@@ -139,6 +140,7 @@ MESSAGES = {
     29: ("ping", (("token", U64),)),
     30: ("pong", (("token", U64),)),
     31: ("close", (("reason", REASON),)),
+    32: ("credit", (("conversation", U64), ("bytes", U32))),
 }
 CONTENTS = {
     1: ("confirm", ()),
@@ -146,7 +148,7 @@ CONTENTS = {
     3: ("received", (("instance", U64), ("number", U64))),
 }
 FROM_THE_KDC = {"welcome", "refused", "grant", "ciphertext", "undelivered", "presence", "list_reply", "who_reply",
-                "pong", "close"}
+                "pong", "close", "credit"}
 
 
 def _encode(table, name, fields):
@@ -171,7 +173,12 @@ def encode_message(name, /, **fields):
 
 
 def decode_message(data):
-    return _decode(MESSAGES, data, "message")
+    message = _decode(MESSAGES, data, "message")
+    if message["message"] == "welcome" and bool(message["ticket"]) != bool(message["ticket_seconds"]):
+        raise Malformed("a ticket without its time, or a time without its ticket")
+    if message["message"] == "credit" and message["bytes"] == 0:
+        raise Malformed("a credit of nothing")
+    return message
 
 
 def encode_content(name, /, **fields):

@@ -1,5 +1,6 @@
 """Frames, the client's side of the handshake, and records: docs/protocol.md 2, 3 and 4. No socket in here."""
 import base64
+import collections
 import hashlib
 import hmac
 import secrets
@@ -7,12 +8,16 @@ import secrets
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from interop.messages import CAUSE, Reader
+from interop.messages import CAUSE, FLAG, Reader
 from interop.suites import GROUPS, SIZES, TRIPLE_DES, P, derive, expand, extract, mac, seal, sha512, unseal
 
 VERSION = 1
 CLIENT_HELLO, HELLO_RETRY, SERVER_HELLO, CLIENT_FINISH, ALERT = 1, 2, 3, 4, 5
 LIMIT_BEFORE_LOGIN, LIMIT_AFTER_LOGIN = 16384, 65536
+
+
+# What a welcome brought, and the secret that goes with it: section 3.5.
+Ticket = collections.namedtuple("Ticket", "sealed secret")
 
 
 class ProtocolError(Exception):
@@ -34,9 +39,19 @@ def u16(number):
     return number.to_bytes(2, "big")
 
 
-def encode_client_hello(random, group, public, suites, version=VERSION):
-    return frame(bytes([CLIENT_HELLO]) + u16(version) + random + u16(group) + u16(len(public)) + public
-                 + bytes([len(suites)]) + b"".join(u16(suite) for suite in suites))
+def encode_client_hello(random, group, public, suites, version=VERSION, ticket=None, transcript=P):
+    """With a ticket it is bound to the transcript before this hello."""
+    body = (bytes([CLIENT_HELLO]) + u16(version) + random + u16(group) + u16(len(public)) + public
+            + bytes([len(suites)]) + b"".join(u16(suite) for suite in suites))
+    if ticket is None:
+        return frame(body + b"\0")
+    body += b"\1" + u16(len(ticket.sealed)) + ticket.sealed
+    unbound = frame(body + bytes(64))[:-64]
+    return unbound + mac(binder_key(ticket.secret), sha512(transcript + unbound))
+
+
+def binder_key(secret):
+    return expand(secret, P + b" binder", 64)
 
 
 def fingerprint(identity):
@@ -44,11 +59,11 @@ def fingerprint(identity):
 
 
 class Keys:
-    """All that follows from Z and the transcript's hash: section 3.3."""
+    """All that follows from Z, the transcript's hash and, if resumed, the ticket's secret: section 3.3."""
 
-    def __init__(self, th, z):
-        self.prk = extract(th, z)
-        for name in ("client traffic", "server traffic", "client confirm", "server confirm", "exporter"):
+    def __init__(self, th, z, ticket_secret=b""):
+        self.prk = extract(th, z + ticket_secret)
+        for name in ("client traffic", "server traffic", "client confirm", "server confirm", "exporter", "resumption"):
             setattr(self, name.replace(" ", "_"), expand(self.prk, P + b" " + name.encode(), 64))
 
 
@@ -56,11 +71,12 @@ class ClientHandshake:
     """`hello()` gives the first frame; `take(frame)` takes one of the KDC's and gives the next one to send."""
 
     def __init__(self, groups=(0x0101, 0x0102), suites=(2, 3, 1), draw_random=lambda: secrets.token_bytes(32),
-                 draw_private=lambda group: group.new_private()):
+                 draw_private=lambda group: group.new_private(), ticket=None):
         self.groups = list(groups)
         self.suites = list(suites)
         self.draw_random = draw_random
         self.draw_private = draw_private
+        self.ticket = ticket
         self.transcript = P
         self.retried = False
         self.done = False
@@ -72,7 +88,8 @@ class ClientHandshake:
         self.group = GROUPS[number]
         random = self.draw_random()
         self.private = self.draw_private(self.group)
-        made = encode_client_hello(random, number, self.group.public(self.private), self.suites)
+        made = encode_client_hello(random, number, self.group.public(self.private), self.suites, ticket=self.ticket,
+                                   transcript=self.transcript)
         self.transcript += made
         return made
 
@@ -104,7 +121,8 @@ class ClientHandshake:
         before = len(self.transcript) + 4
         self.transcript += whole
         version, self.server_random = reader.number(2), reader.take(32)
-        self.suite, public = reader.number(2), reader.vector(2, 1, 1024)
+        self.suite, self.resumed = reader.number(2), FLAG[1](reader)
+        public = reader.vector(2, 1, 1024)
         self.identity = reader.take(32)
         self.th = sha512(self.transcript[:before + reader.at])
         signature = reader.take(64)
@@ -114,10 +132,12 @@ class ClientHandshake:
         reader.end()
         if version != VERSION or self.suite not in self.suites:
             raise ProtocolError("a version or a suite that wasn't offered")
+        if self.resumed and self.ticket is None:
+            raise ProtocolError("resumed, without a ticket")
         if not self.group.accepts(public):
             raise ProtocolError("the KDC's public value is out of range")
         self.z = self.group.shared(self.private, public)
-        self.keys = Keys(self.th, self.z)
+        self.keys = Keys(self.th, self.z, self.ticket.secret if self.resumed else b"")
         try:
             Ed25519PublicKey.from_public_bytes(self.identity).verify(
                 signature, P + b" server signature" + b"\0" + self.th)

@@ -1,12 +1,14 @@
 """The Python client with the real kdcd and the real kdc-chat, over every group and every suite."""
 import concurrent.futures
+import socket
 import time
 
 import pytest
 
-from interop.client import Client, Closed, Refused
+from interop.attack import read_alert
+from interop.client import Client, Closed, Connection, Refused
 from interop.messages import encode_message
-from interop.protocol import ProtocolError
+from interop.protocol import CLIENT_FINISH, SERVER_HELLO, Alerted, ProtocolError, Ticket, frame
 from interop.suites import AES_GCM, CHACHA20, GROUP_BY_NAME, SUITE_NAMES, TRIPLE_DES
 from support.programs import SLOWER
 
@@ -288,3 +290,186 @@ def test_a_login_elsewhere_takes_over(kdcd):
         assert closed.value.reason == "taken_over"
         older.name = None
         newer.ping()
+
+
+# --- Resumption -------------------------------------------------------------------------------------------------------
+
+def leave_with_ticket(kdc, name, **choices):
+    with connect(kdc, name, **choices) as client:
+        assert client.welcome["ticket_seconds"] > 0
+        return client.ticket
+
+
+def test_a_ticket_spares_the_password_and_brings_the_next_ticket(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    kdc.add_user("bob")
+    with connect(kdc, "bob") as bob:
+        with connect(kdc, "alice") as alice:
+            first = alice.session
+            ticket = alice.ticket
+            assert bob.open("alice")["epoch"] == 1
+        used = [ticket]
+        for suite in SUITE_NAMES:
+            with connect(kdc, suite=suite, ticket=used[-1]) as alice:
+                assert alice.shake.resumed
+                assert (alice.name, alice.shake.suite) == ("alice", suite)
+                assert alice.session != first
+                assert alice.ticket.sealed not in [one.sealed for one in used]
+                assert alice.ticket.secret != used[-1].secret
+                used.append(alice.ticket)
+                alice.open("bob")
+                bob.wait_for(lambda alice=alice: "alice" in bob.conversations and
+                             bob.conversations["alice"].sessions["alice"] == alice.session)
+                alice.send_text("bob", f"as before {suite}", wait=False)
+                assert bob.receive() == [("alice", f"as before {suite}")]
+                alice.flush("bob")
+
+
+def test_a_ticket_is_taken_after_a_retry_too(kdcd):
+    kdc = kdcd(policy={"groups": "ffdhe3072"})
+    kdc.add_user("alice")
+    ticket = leave_with_ticket(kdc, "alice")
+    groups = [GROUP_BY_NAME[name].number for name in ("ffdhe2048", "ffdhe3072")]
+    with Client(kdc.server, kdc.fingerprint, groups=groups, ticket=ticket) as alice:
+        assert alice.shake.retried and alice.shake.resumed
+        alice.ping()
+
+
+@pytest.mark.parametrize("at", [0, 7, 8, 39, 40, 100, -17, -1])
+def test_a_ticket_with_a_flipped_byte_leaves_the_password(kdcd, at):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    ticket = leave_with_ticket(kdc, "alice")
+    sealed = bytearray(ticket.sealed)
+    sealed[at] ^= 1
+    with connect(kdc, ticket=ticket._replace(sealed=bytes(sealed))) as alice:
+        assert not alice.shake.resumed
+        alice.login("alice", PASSWORD)
+        alice.ping()
+
+
+@pytest.mark.parametrize("sealed", [b"\0", bytes(512)], ids=len)
+def test_what_is_no_ticket_at_all_leaves_the_password(kdcd, sealed):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    with connect(kdc, ticket=Ticket(sealed, bytes(64))) as alice:
+        assert not alice.shake.resumed
+        alice.login("alice", PASSWORD)
+
+
+def test_a_ticket_without_its_secret_gets_confirm(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    ticket = leave_with_ticket(kdc, "alice")
+    with pytest.raises(Alerted) as alerted:
+        connect(kdc, ticket=ticket._replace(secret=bytes(64)))
+    assert alerted.value.reason == "confirm"
+    # The ticket is none the worse for it.
+    with connect(kdc, ticket=ticket) as alice:
+        assert alice.shake.resumed
+
+
+def test_a_copied_hello_with_somebodys_ticket_can_not_be_finished(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    ticket = leave_with_ticket(kdc, "alice")
+    with Client(kdc.server, handshake=False, ticket=ticket) as alice:
+        hello = alice.shake.hello()
+        alice.send(hello)
+        finish = alice.shake.take(alice.read_frame())
+        assert alice.shake.resumed
+        for last in (finish, frame(bytes([CLIENT_FINISH]) + bytes(64))):
+            with Connection(kdc.server, 20 * SLOWER) as mallory:
+                mallory.send(hello)
+                answer = mallory.read_frame()
+                assert answer[4] == SERVER_HELLO
+                mallory.send(last)
+                assert read_alert(mallory) == "confirm"
+        # Alice, whose hello it was, comes in all the same.
+        alice.send(finish)
+        alice.begin_records()
+        assert alice.read_message()["name"] == "alice"
+
+
+# --- Flow -------------------------------------------------------------------------------------------------------------
+
+def test_a_credit_of_a_clients_is_out_of_order(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    with connect(kdc, "alice") as alice:
+        alice.send_message("credit", conversation=1, bytes=1)
+        with pytest.raises(Closed) as closed:
+            alice.serve()
+        assert closed.value.reason == "out_of_order"
+        alice.name = None
+
+
+def window_of(client, peer):
+    return client.under_way[client.conversations[peer].number]
+
+
+def receive_while_flushing(sender, receiver, texts):
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        flushing = beside.submit(sender.flush, receiver.name)
+        assert receiver.receive(len(texts)) == [(sender.name, text) for text in texts]
+        flushing.result()
+
+
+def test_a_sender_gets_back_what_its_peer_took(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    kdc.add_user("bob")
+    with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob:
+        alice.open("bob")
+        bob.wait_for(lambda: "alice" in bob.conversations)
+        texts = ["x" * 16384] * 12
+        for text in texts:
+            alice.send_text("bob", text, wait=False)
+        assert alice.conversations["bob"].queue, "the window holds some back"
+        assert 32768 <= window_of(alice, "bob") < 32768 + 16461
+        receive_while_flushing(alice, bob, texts)
+        # Credit comes in pieces of 16 KiB: less than one is owed at the end.
+        alice.wait_for(lambda: window_of(alice, "bob") < 16384)
+
+
+def test_a_sender_gets_back_what_was_under_way_to_a_session_that_ended(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    kdc.add_user("bob")
+    texts = ["x" * 16384] * 12
+    with connect(kdc, "alice") as alice:
+        with connect(kdc, "bob") as bob:
+            alice.open("bob")
+            bob.wait_for(lambda: "alice" in bob.conversations)
+            for text in texts:
+                alice.send_text("bob", text, wait=False)
+            assert alice.conversations["bob"].queue
+        # What is undelivered comes back at once: nothing is under way when all was tried.
+        alice.wait_for(lambda: {"message": "presence", "name": "bob", "presence": "offline"} in alice.events)
+        alice.wait_for(lambda: not alice.conversations["bob"].queue and window_of(alice, "bob") == 0)
+        with connect(kdc, "bob") as bob:
+            alice.open("bob")
+            bob.wait_for(lambda: "alice" in bob.conversations)
+            receive_while_flushing(alice, bob, texts)
+            alice.wait_for(lambda: window_of(alice, "bob") < 16384)
+
+
+def test_one_who_reads_slowly_holds_up_that_conversation_alone(kdcd):
+    kdc = kdcd()
+    for name in ("alice", "bob", "carol"):
+        kdc.add_user(name)
+    with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob, connect(kdc, "carol") as carol:
+        for slow in (bob, carol):
+            alice.open(slow.name)
+            slow.wait_for(lambda slow=slow: "alice" in slow.conversations)
+        bob.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+        texts = [f"{number:04} " + "x" * 16000 for number in range(64)]
+        for text in texts:
+            alice.send_text("bob", text, wait=False)
+        for number in range(8):
+            alice.send_text("carol", f"beside {number}", wait=False)
+            assert carol.receive() == [("alice", f"beside {number}")]
+            alice.flush("carol")
+        assert alice.conversations["bob"].queue, "nothing was held up"
+        receive_while_flushing(alice, bob, texts)

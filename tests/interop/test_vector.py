@@ -12,11 +12,14 @@ from support.programs import ROOT
 
 # Whose session it is, and the groups that this client would take, in its order.
 PEOPLE = {"alice": [0x0100], "bob": [0x0101, 0x0100]}
+AGAIN = "alice_again"
 RECORDS = {
     ("alice", "client"): ["login", "open", "sends_confirm", "sends_text"],
     ("alice", "server"): ["welcome", "grant", "gets_confirm", "gets_received"],
     ("bob", "client"): ["login", "sends_confirm", "sends_received"],
     ("bob", "server"): ["welcome", "grant", "gets_confirm", "gets_text"],
+    (AGAIN, "client"): [],
+    (AGAIN, "server"): ["welcome"],
 }
 INNER = {"alice": ["confirm", "text"], "bob": ["confirm", "received"]}
 
@@ -63,9 +66,13 @@ class Vector:
 def server_hello_fields(whole):
     reader = messages.Reader(whole[4:])
     assert reader.number(1) == protocol.SERVER_HELLO
-    names = ("version", "random", "suite", "public", "identity", "signature", "confirm")
-    return dict(zip(names, (reader.number(2), reader.take(32), reader.number(2), reader.vector(2, 1, 1024),
-                            reader.take(32), reader.take(64), reader.take(64)), strict=True))
+    names = ("version", "random", "suite", "resumed", "public", "identity", "signature", "confirm")
+    return dict(zip(names, (reader.number(2), reader.take(32), reader.number(2), reader.number(1),
+                            reader.vector(2, 1, 1024), reader.take(32), reader.take(64), reader.take(64)), strict=True))
+
+
+def stream_name(person):
+    return person.replace("_", " ")
 
 
 def offered_suites(hello):
@@ -77,7 +84,7 @@ def offered_suites(hello):
 
 def make_server_hello(vector, person, handshake_before):
     """The KDC's part, from its random stream: section 9."""
-    stream = Stream(f"kdc for {person}")
+    stream = Stream(f"kdc for {stream_name(person)}")
     group = GROUPS[0x0100]
     random = stream.take(32)
     private = stream.private(group)
@@ -85,21 +92,21 @@ def make_server_hello(vector, person, handshake_before):
     suite = server_hello_fields(vector[f"{person}_server_hello"])["suite"]
     public = group.public(int.from_bytes(private, "big"))
     unsigned = (bytes([protocol.SERVER_HELLO]) + protocol.u16(1) + random + protocol.u16(suite)
-                + protocol.u16(len(public)) + public + vector["kdc_identity"])
+                + bytes([person == AGAIN]) + protocol.u16(len(public)) + public + vector["kdc_identity"])
     length = (len(unsigned) + 128).to_bytes(4, "big")
     th = sha512(handshake_before + length + unsigned)
     return length + unsigned + vector[f"{person}_signature"] + vector[f"{person}_server_confirm"], th
 
 
-def check_handshake(vector, person):
-    stream = Stream(person)
+def check_handshake(vector, person, ticket=None):
+    stream = Stream(stream_name(person))
     privates = []
 
     def draw_private(group):
         privates.append(stream.private(group))
         return int.from_bytes(privates[-1], "big")
-    shake = protocol.ClientHandshake(PEOPLE[person], offered_suites(vector[f"{person}_client_hello"]),
-                                     lambda: stream.take(32), draw_private)
+    shake = protocol.ClientHandshake(PEOPLE.get(person, [0x0100]), offered_suites(vector[f"{person}_client_hello"]),
+                                     lambda: stream.take(32), draw_private, ticket)
     hello = shake.hello()
     if f"{person}_hello_retry" in vector.values:
         vector.check(f"{person}_refused_client_hello", hello)
@@ -108,6 +115,10 @@ def check_handshake(vector, person):
         hello = shake.take(vector[f"{person}_hello_retry"])
     vector.check(f"{person}_client_hello", hello)
     vector.check(f"{person}_client_private", privates[-1])
+    if ticket is not None:
+        vector.check(f"{person}_binder_key", protocol.binder_key(ticket.secret))
+        vector.check(f"{person}_binder_over", sha512(P + hello[:-64]))
+        vector.check(f"{person}_binder", hello[-64:])
 
     server_hello, th = make_server_hello(vector, person, shake.transcript)
     vector.check(f"{person}_server_hello", server_hello)
@@ -120,7 +131,7 @@ def check_handshake(vector, person):
     for name in ("th", "th_s", "th_c", "z"):
         vector.check(f"{person}_{name}", getattr(shake, name))
     vector.check(f"{person}_z_sha512", sha512(shake.z))
-    for name in ("prk", "client_traffic", "server_traffic", "exporter"):
+    for name in ("prk", "client_traffic", "server_traffic", "exporter", "resumption"):
         vector.check(f"{person}_{name}", getattr(shake.keys, name))
     for side, over in (("server", shake.th_s), ("client", shake.th_c)):
         confirm_key = getattr(shake.keys, f"{side}_confirm")
@@ -141,6 +152,9 @@ def check_records(vector, person, shake):
             vector.check(f"{person}_{name}_message", opening.open(vector[f"{person}_{name}_record"]))
             decoded = messages.decode_message(message)
             # What is decoded and encoded again is the same bytes.
+            if name == "welcome":
+                vector.check(f"{person}_ticket", Stream(f"ticket for {stream_name(person)}").take(100))
+                assert decoded["ticket"] == vector[f"{person}_ticket"]
             assert messages.encode_message(decoded.pop("message"), **decoded) == message
 
 
@@ -190,9 +204,15 @@ def test_every_line_of_the_vector_follows_from_the_document():
     vector.check("kdc_identity_seed", seed)
     vector.check("kdc_identity", Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes(
         serialization.Encoding.Raw, serialization.PublicFormat.Raw))
+    shakes = {}
     for person in PEOPLE:
-        check_records(vector, person, check_handshake(vector, person))
+        shakes[person] = check_handshake(vector, person)
+        check_records(vector, person, shakes[person])
     check_conversation(vector)
+    ticket = protocol.Ticket(vector["alice_ticket"], shakes["alice"].keys.resumption)
+    again = check_handshake(vector, AGAIN, ticket)
+    assert again.resumed
+    check_records(vector, AGAIN, again)
     assert set(vector.values) == vector.checked
 
 

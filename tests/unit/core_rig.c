@@ -80,6 +80,17 @@ static void rig_event_fn(void *context, const struct kc_event *event)
         rig->on_event(rig, event);
 }
 
+static bool rig_open_ticket(void *context, struct bytes ticket, uint8_t secret[KDF_SECRET_LEN])
+{
+    struct rig_tickets *t = &((struct rig *)context)->tickets;
+    t->offered++;
+    t->newest = ticket.len == sizeof(t->number) && memcmp(ticket.data, t->number, ticket.len) == 0;
+    if (!t->takes || !t->newest)
+        return false;
+    memcpy(secret, t->secret, sizeof(t->secret));
+    return true;
+}
+
 /* ---- making and ending ---- */
 
 struct rig *rig_new(void)
@@ -96,6 +107,8 @@ struct rig *rig_new(void)
     };
     rig->kdc_policy = rig->client_policy;
     rig->identity = identity_new(&rig->random.rng);
+    rig->tickets.handshake = (struct handshake_tickets){ .context = rig, .open = rig_open_ticket };
+    rig->tickets.seconds = 3600;
     buffer_init(&rig->wire, (size_t)1 << 22);
     buffer_init(&rig->reply, (size_t)1 << 22);
     struct core_host host = {
@@ -121,6 +134,7 @@ static void kdc_forget(struct rig *rig)
     }
     rig->channel = false;
     rig->alert = REASON_NONE;
+    rig->heard = 0;
     buffer_clear(&rig->wire);
     buffer_clear(&rig->reply);
     free(rig->taken);
@@ -193,6 +207,8 @@ static void take_handshake_frame(struct rig *rig, struct bytes frame)
             rig->broken = true;
         break;
     case HANDSHAKE_SERVER_DONE:
+        memcpy(rig->tickets.next, keys.resumption, sizeof(rig->tickets.next));
+        rig->tickets.resumed = keys.resumed;
         rig->channel = record_init(&rig->sending, keys.suite, keys.server_traffic) == 0 &&
                        record_init(&rig->receiving, keys.suite, keys.client_traffic) == 0;
         secret_wipe(&keys, sizeof(keys));
@@ -261,7 +277,7 @@ int rig_carry(struct rig *rig)
 void rig_kdc_start(struct rig *rig)
 {
     kdc_forget(rig);
-    rig->handshake = handshake_server_new(&rig->kdc_policy, rig->identity, &rig->random.rng);
+    rig->handshake = handshake_server_new(&rig->kdc_policy, rig->identity, &rig->tickets.handshake, &rig->random.rng);
     rig->broken = rig->broken || rig->handshake == NULL;
 }
 
@@ -334,6 +350,14 @@ struct message rig_welcome_message(const char *name)
 int rig_welcome(struct rig *rig, const char *name)
 {
     struct message m = rig_welcome_message(name);
+    struct rig_tickets *t = &rig->tickets;
+    if (t->gives) {
+        t->given++;
+        memcpy(t->number, &t->given, sizeof(t->number));
+        memcpy(t->secret, t->next, sizeof(t->secret));
+        m.welcome.ticket_seconds = t->seconds;
+        m.welcome.ticket = (struct bytes){ .data = t->number, .len = sizeof(t->number) };
+    }
     return rig_tell(rig, &m);
 }
 
@@ -429,8 +453,17 @@ int rig_peer_says(struct rig *rig, enum content_kind kind, uint64_t instance, ui
     return rig_tell(rig, &m);
 }
 
+int rig_give_back(struct rig *rig, uint64_t conversation)
+{
+    struct message m = { .type = MESSAGE_CREDIT,
+                         .credit = { .conversation = conversation, .bytes = (uint32_t)rig->heard } };
+    rig->heard = 0;
+    return rig_tell(rig, &m);
+}
+
 bool rig_peer_hears(struct rig *rig, struct content *content)
 {
     const struct message *m = rig_take(rig, MESSAGE_CIPHERTEXT);
+    rig->heard += m == NULL ? 0 : rig->taken->plain_len;
     return m != NULL && rig->peer != NULL && epoch_open(rig->peer, &m->ciphertext, rig->plain, content) == 0;
 }

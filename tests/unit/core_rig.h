@@ -43,6 +43,21 @@ struct rig_message {
     uint8_t plain[];
 };
 
+/* The KDC's tickets: a number each, and no more than the newest is known. */
+struct rig_tickets {
+    struct handshake_tickets handshake;
+    bool gives; /* rig_welcome brings one */
+    bool takes;
+    uint32_t seconds;
+    uint32_t given;    /* the newest */
+    uint8_t number[4]; /* as bytes: the ticket */
+    uint8_t secret[KDF_SECRET_LEN];
+    uint8_t next[KDF_SECRET_LEN]; /* of the one that this connection's welcome brings */
+    unsigned offered;             /* client_hellos with a ticket */
+    bool newest;                  /* the last of them had the newest */
+    bool resumed;                 /* the connection */
+};
+
 struct rig {
     uint64_t now;
     struct fixed_rng random;
@@ -53,6 +68,7 @@ struct rig {
 
     struct handshake_policy kdc_policy;
     struct identity *identity;
+    struct rig_tickets tickets;
     struct handshake_server *handshake;
     bool channel; /* the records below are there */
     struct record_half sending;
@@ -76,6 +92,7 @@ struct rig {
 
     uint16_t conversation_suite;
     struct epoch *peer; /* the peer's side of the newest epoch granted */
+    size_t heard;       /* bytes of ciphertext messages that rig_peer_hears took and rig_give_back hasn't given back */
     uint8_t sealed[MESSAGE_SEALED_MAX];
     uint8_t plain[CONTENT_LEN_MAX + SUITE_OVERHEAD_MAX];
 };
@@ -124,6 +141,8 @@ int rig_grant(struct rig *rig, uint32_t request, uint64_t conversation, uint32_t
 int rig_open(struct rig *rig, uint64_t conversation, uint32_t epoch, const char *self, const char *peer);
 /* The peer says something under rig->peer. */
 int rig_peer_says(struct rig *rig, enum content_kind kind, uint64_t instance, uint64_t number, const char *text);
+/* Credit for what the peer has heard. The result of core_input. */
+int rig_give_back(struct rig *rig, uint64_t conversation);
 /* The next message, opened by the peer: true, and *content lends from the rig. */
 bool rig_peer_hears(struct rig *rig, struct content *content);
 

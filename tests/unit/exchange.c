@@ -43,6 +43,37 @@ void exchange_client_groups(struct exchange *x, uint16_t first, uint16_t second)
     x->client_policy.group_count = 2;
 }
 
+static void known_ticket(uint8_t ticket[EXCHANGE_TICKET_LEN])
+{
+    struct fixed_rng rng;
+
+    fixed_rng_init(&rng, "ticket");
+    need(rng_fill(&rng.rng, ticket, EXCHANGE_TICKET_LEN) == 0);
+}
+
+static bool open_ticket(void *context, struct bytes ticket, uint8_t secret[KDF_SECRET_LEN])
+{
+    struct exchange *x = context;
+    uint8_t known[EXCHANGE_TICKET_LEN];
+
+    x->opens++;
+    known_ticket(known);
+    memcpy(secret, x->kdc_secret, KDF_SECRET_LEN); /* also when it isn't: the answer decides */
+    return ticket.len == sizeof(known) && memcmp(ticket.data, known, sizeof(known)) == 0;
+}
+
+void exchange_tickets(struct exchange *x)
+{
+    struct fixed_rng rng;
+
+    known_ticket(x->ticket);
+    x->ticket_len = EXCHANGE_TICKET_LEN;
+    fixed_rng_init(&rng, "ticket secret");
+    need(rng_fill(&rng.rng, x->ticket_secret, sizeof(x->ticket_secret)) == 0);
+    memcpy(x->kdc_secret, x->ticket_secret, sizeof(x->kdc_secret));
+    x->kdc_opens = true;
+}
+
 void exchange_clear(struct exchange *x)
 {
     handshake_client_free(&x->client);
@@ -60,12 +91,18 @@ void exchange_begin(struct exchange *x)
     buffer_clear(&x->to_client);
     buffer_init(&x->to_server, QUEUE_LIMIT);
     buffer_init(&x->to_client, QUEUE_LIMIT);
+    x->tickets = (struct handshake_tickets){ .context = x, .open = open_ticket };
     fixed_rng_init(&x->client_rng, "alice");
     fixed_rng_init(&x->server_rng, "kdc for alice");
     x->client = handshake_client_new(&x->client_policy, &x->client_rng.rng);
-    x->server = handshake_server_new(&x->server_policy, x->identity, &x->server_rng.rng);
+    x->server =
+        handshake_server_new(&x->server_policy, x->identity, x->kdc_opens ? &x->tickets : NULL, &x->server_rng.rng);
     need(x->client != NULL && x->server != NULL);
+    if (x->ticket_len > 0)
+        need(handshake_client_offer(x->client, (struct bytes){ .data = x->ticket, .len = x->ticket_len },
+                                    x->ticket_secret) == 0);
     x->sent_count = 0;
+    x->opens = 0;
     x->client_done = x->server_done = x->client_failed = x->server_failed = false;
     x->failure = (struct handshake_failure){ 0 };
     x->server_reason = REASON_NONE;

@@ -9,7 +9,8 @@
 #include "wire/handshake.h"
 
 #define EXCHANGE_FRAMES_MAX 8
-#define EXCHANGE_FRAME_MAX 1400
+#define EXCHANGE_FRAME_MAX 1700
+#define EXCHANGE_TICKET_LEN 120
 
 struct exchange_frame {
     bool from_client;
@@ -23,6 +24,17 @@ struct exchange {
     struct fixed_rng client_rng;
     struct fixed_rng server_rng;
     struct identity *identity; /* the KDC's */
+
+    /* Resuming: what the client offers (nothing when ticket_len is 0), and whether the KDC opens tickets. It knows one, of
+     * the stream "ticket", with kdc_secret as its secret; `opens` counts how often it was shown any. */
+    uint8_t ticket[TICKET_LEN_MAX];
+    size_t ticket_len;
+    uint8_t ticket_secret[KDF_SECRET_LEN];
+    bool kdc_opens;
+    uint8_t kdc_secret[KDF_SECRET_LEN];
+    struct handshake_tickets tickets;
+    unsigned opens;
+
     struct handshake_client *client;
     struct handshake_server *server;
     struct buffer to_server;
@@ -50,6 +62,9 @@ void exchange_clear(struct exchange *x);
 
 /* The client asks for `first`, and would take `second`. For the next exchange_begin. */
 void exchange_client_groups(struct exchange *x, uint16_t first, uint16_t second);
+
+/* The client has the ticket that the KDC knows, and its secret. For the next exchange_begin. */
+void exchange_tickets(struct exchange *x);
 
 /* Makes both sides (again). */
 void exchange_begin(struct exchange *x);

@@ -49,6 +49,21 @@ static void host_post(void *context, struct mail *mail)
     append(&((struct world *)context)->mail, &mail->item);
 }
 
+static int host_issue(void *context, struct mail_issue *mail, uint32_t *retry_after)
+{
+    return journal_issue(((struct world *)context)->journal, mail, retry_after);
+}
+
+static void host_record(void *context, const struct journal_event *event)
+{
+    journal_event(((struct world *)context)->journal, event);
+}
+
+static bool database_away(void *context)
+{
+    return ((struct world *)context)->database_gone;
+}
+
 static struct client *client_at(struct world *w, const struct session_ref *ref)
 {
     struct client *c = ref->slot < w->client_count ? &w->clients[ref->slot] : NULL;
@@ -155,14 +170,24 @@ struct world *world_new(void)
     w->queue_room = SIZE_MAX;
     w->time = 1795165200000;
     world_fill_accounts(w);
+    static const uint8_t key[TICKET_KEY_LEN] = { 3 };
+    w->tickets = ticket_keys_new(3600, w->time / 1000, key);
+    w->changes = account_changes_new();
+    assert_non_null(w->tickets);
+    assert_non_null(w->changes);
+    account_changes_fed(w->changes, 0);
     w->host = (struct session_host){ .context = w,
                                      .config = &w->config,
                                      .rng = &rng_system,
                                      .directory = directory_new(),
                                      .counters = &w->counters,
+                                     .tickets = w->tickets,
+                                     .changes = w->changes,
                                      .now = host_now,
                                      .session_number = host_session_number,
                                      .post = host_post,
+                                     .issue = host_issue,
+                                     .record = host_record,
                                      .pass = host_pass,
                                      .log = host_log,
                                      .send = host_send,
@@ -173,6 +198,8 @@ struct world *world_new(void)
                                      .end = host_end,
                                      .submit = host_submit };
     assert_non_null(w->host.directory);
+    w->journal = journal_new(&(struct journal_options){ .context = w, .deliver = host_post, .away = database_away });
+    assert_non_null(w->journal);
     return w;
 }
 
@@ -190,21 +217,46 @@ void world_free(struct world *w)
     assert_int_equal(directory_count(w->host.directory), 0);
     assert_int_equal(counter_read(&w->counters.conversations), 0);
     directory_free(&w->host.directory);
+    journal_free(&w->journal);
+    ticket_keys_free(&w->tickets);
+    account_changes_free(&w->changes);
     free(w);
 }
 
 struct client *world_connect(struct world *w)
 {
+    uint8_t resumption[KDF_SECRET_LEN];
     assert_true(w->client_count < WORLD_CLIENTS);
-    const struct session_origin origin = { .source = "192.0.2.1:5000",
-                                           .suite = SUITE_AES_256_GCM,
-                                           .group = DH_FFDHE3072 };
+    memset(resumption, (int)(0x40 + w->client_count), sizeof resumption);
+    const struct session_origin origin = {
+        .source = "192.0.2.1:5000", .suite = SUITE_AES_256_GCM, .group = DH_FFDHE3072, .resumption = resumption
+    };
     struct client *c = &w->clients[w->client_count];
     c->world = w;
     c->ref = (struct session_ref){ .slot = (uint32_t)w->client_count, .generation = 9 };
     c->session = session_new(&w->host, c, &c->ref, &origin);
     assert_non_null(c->session);
     w->client_count++;
+    return c;
+}
+
+uint8_t world_resumption(const struct client *c)
+{
+    return (uint8_t)(0x40 + c->ref.slot);
+}
+
+struct ticket world_ticket(struct world *w, const struct message_welcome *welcome)
+{
+    struct ticket ticket;
+    assert_int_equal(ticket_open(welcome->ticket, w->tickets, w->time, &ticket), 0);
+    assert_int_equal(welcome->ticket_seconds, ticket_seconds_left(&ticket, w->tickets, w->time));
+    return ticket;
+}
+
+struct client *world_resume(struct world *w, const struct ticket *ticket)
+{
+    struct client *c = world_connect(w);
+    session_resume(c->session, ticket);
     return c;
 }
 
@@ -274,6 +326,15 @@ bool world_deliver_mail(struct world *w)
     return true;
 }
 
+static void bring_home(struct world *w, struct job *job)
+{
+    struct client *c = client_at(w, &job->owner);
+    if (c != NULL) {
+        session_job_done(c->session, job);
+    }
+    job->destroy(job);
+}
+
 bool world_run_job(struct world *w)
 {
     struct job *job = (struct job *)take(&w->jobs);
@@ -281,17 +342,34 @@ bool world_run_job(struct world *w)
         return false;
     }
     job->run(job, &w->accounts);
-    struct client *c = client_at(w, &job->owner);
-    if (c != NULL) {
-        session_job_done(c->session, job);
-    }
-    job->destroy(job);
+    bring_home(w, job);
     return true;
+}
+
+bool world_displace_job(struct world *w, uint32_t retry_after)
+{
+    struct job *job = (struct job *)take(&w->jobs);
+    if (job == NULL) {
+        return false;
+    }
+    job->busy = true;
+    job->retry_after = retry_after;
+    bring_home(w, job);
+    return true;
+}
+
+bool world_run_journal(struct world *w)
+{
+    const bool has = journal_has_work(w->journal);
+    if (has) {
+        journal_step(w->journal, &w->accounts);
+    }
+    return has;
 }
 
 void world_settle(struct world *w)
 {
-    while (world_run_job(w) || world_deliver_mail(w)) {
+    while (world_run_job(w) || world_run_journal(w) || world_deliver_mail(w)) {
     }
 }
 

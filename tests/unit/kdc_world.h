@@ -1,11 +1,12 @@
 /*
  * kdc_world.h: the KDC's protocol side in memory, for tests of sessions: sessions without sockets, a table of accounts, and
- * queues for mail and jobs that move only when the test says so. Fails the test (cmocka) on anything unexpected.
+ * queues for mail, jobs and the journal that move only when the test says so. Fails the test (cmocka) on anything unexpected.
  */
 #ifndef TESTS_UNIT_KDC_WORLD_H
 #define TESTS_UNIT_KDC_WORLD_H
 
 #include "kdc/accounts.h"
+#include "kdc/journal.h"
 #include "kdc/session.h"
 
 #define WORLD_CLIENTS 8
@@ -43,11 +44,16 @@ struct world {
     struct account table[WORLD_ACCOUNTS];
     struct mailbox_item *mail;
     struct mailbox_item *jobs;
-    size_t queue_room; /* jobs that are taken */
+    struct ticket_keys *tickets;     /* a session's ticket may be used for an hour */
+    struct account_changes *changes; /* moved by the test */
+    struct journal *journal;         /* the real one, without a thread */
+    size_t queue_room;               /* jobs that are taken */
     bool database_gone;
     unsigned nobody_verified; /* dummy verifications */
     uint64_t nobody_work;     /* and their sum of 2^cost */
     uint32_t epochs;
+    unsigned recorded; /* events of the audit log */
+    char last_recorded[128];
     uint64_t number;
     uint64_t time;
 };
@@ -60,6 +66,12 @@ void world_fill_accounts(struct world *w);
 void world_add_account(struct world *w, const char *name, enum user_state state);
 /* A connection after its handshake. */
 struct client *world_connect(struct world *w);
+/* Its handshake's resumption secret: 64 times this byte. */
+uint8_t world_resumption(const struct client *c);
+/* The ticket of a welcome, opened. */
+struct ticket world_ticket(struct world *w, const struct message_welcome *welcome);
+/* A connection whose handshake was resumed by that ticket. */
+struct client *world_resume(struct world *w, const struct ticket *ticket);
 /* Connects and logs in (the account is there), and takes the welcome. */
 struct client *world_login(struct world *w, const char *name);
 
@@ -71,8 +83,10 @@ void world_say_ciphertext(struct client *c, uint64_t conversation, uint64_t sequ
 
 /* One step of a queue, oldest first; false when it is empty. */
 bool world_deliver_mail(struct world *w);
-bool world_run_job(struct world *w); /* runs it and brings the result home */
-void world_settle(struct world *w);  /* until both are empty */
+bool world_run_job(struct world *w);                            /* runs it and brings the result home */
+bool world_displace_job(struct world *w, uint32_t retry_after); /* brings it home as the pool does for want of room */
+bool world_run_journal(struct world *w);                        /* writes a batch of all that waits */
+void world_settle(struct world *w);                             /* until all are empty */
 
 /* The oldest message that the session has sent, taken out; its type must be this. Lent until the next call. */
 struct message world_expect(struct client *c, enum message_type type);

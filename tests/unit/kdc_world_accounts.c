@@ -40,7 +40,8 @@ static enum store_result add(struct accounts *accounts, const struct name *name,
     for (size_t i = 0; i < WORLD_ACCOUNTS; i++) {
         if (!w->table[i].used) {
             w->table[i].used = true;
-            w->table[i].user = (struct store_user){ .id = i + 1, .name = *name, .state = USER_ACTIVE };
+            w->table[i].user =
+                (struct store_user){ .id = i + 1, .name = *name, .state = USER_ACTIVE, .epoch = 1000 + i };
             (void)snprintf(w->table[i].user.hash, PASSWORD_HASH_LEN, "%s", hash);
             *id = i + 1;
             return STORE_OK;
@@ -59,29 +60,34 @@ static enum store_result rehash(struct accounts *accounts, uint64_t id, const ch
     return STORE_OK;
 }
 
-static enum store_result logged_in(struct accounts *accounts, uint64_t id)
+static void take_event(struct world *w, const struct store_event *event)
 {
-    struct world *w = world_of(accounts);
-    w->table[id - 1].user.last_login = w->time;
-    return w->database_gone ? STORE_UNAVAILABLE : STORE_OK;
+    assert_null(strstr(event->detail, WORLD_PASSWORD));
+    w->recorded++;
+    (void)snprintf(w->last_recorded, sizeof w->last_recorded, "%s %s %s", event->event, event->user, event->detail);
+    if (event->logged_in != 0) {
+        w->table[event->logged_in - 1].user.last_login = w->time;
+    }
 }
 
-static enum store_result issue(struct accounts *accounts, uint64_t a, uint64_t b, struct store_epoch *epoch)
+static enum store_result write_batch(struct accounts *accounts, struct store_batch *batch)
 {
     struct world *w = world_of(accounts);
-    epoch->conversation = a < b ? a * 100 + b : b * 100 + a;
-    epoch->epoch = ++w->epochs;
-    return w->database_gone ? STORE_UNAVAILABLE : STORE_OK;
-}
-
-static enum store_result audit(struct accounts *accounts, const char *event, const char *user, const char *source,
-                               const char *detail)
-{
-    (void)user;
-    (void)source;
-    assert_non_null(event);
-    assert_null(strstr(detail, WORLD_PASSWORD));
-    return world_of(accounts)->database_gone ? STORE_UNAVAILABLE : STORE_OK;
+    if (w->database_gone) {
+        return STORE_UNAVAILABLE;
+    }
+    for (size_t i = 0; i < batch->issue_count; i++) {
+        struct store_issue *issue = &batch->issues[i];
+        const uint64_t a = issue->user_a;
+        const uint64_t b = issue->user_b;
+        const bool there = w->table[a - 1].used && w->table[b - 1].used;
+        issue->conversation = !there ? 0 : a < b ? a * 100 + b : b * 100 + a;
+        issue->epoch = ++w->epochs;
+    }
+    for (size_t i = 0; i < batch->event_count; i++) {
+        take_event(w, &batch->events[i]);
+    }
+    return STORE_OK;
 }
 
 static const char *error_text(struct accounts *accounts)
@@ -125,9 +131,7 @@ void world_fill_accounts(struct world *w)
     w->accounts = (struct accounts){ .find = find,
                                      .add = add,
                                      .rehash = rehash,
-                                     .logged_in = logged_in,
-                                     .issue = issue,
-                                     .audit = audit,
+                                     .write = write_batch,
                                      .error = error_text,
                                      .hash = hash_password,
                                      .verify = verify,

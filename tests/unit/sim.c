@@ -132,11 +132,17 @@ void sim_busy(struct sim *sim, bool on)
 
 void sim_lock_account(struct sim *sim, enum sim_person person, bool on)
 {
+    if (!sim->accounts.available)
+        return;
     sim_trace(sim, "  %s is %s", sim_names[person], on ? "locked" : "unlocked");
     for (size_t i = 0; i < sim->accounts.count; i++) {
-        if (strcmp(sim->accounts.users[i].name.text, sim_names[person]) == 0)
-            sim->accounts.users[i].state = on ? USER_LOCKED : USER_ACTIVE;
+        if (strcmp(sim->accounts.users[i].name.text, sim_names[person]) != 0)
+            continue;
+        sim_accounts_set_state(&sim->accounts, i, on ? USER_LOCKED : USER_ACTIVE, sim->now + SIM_TODAY_MS);
+        sim->locked[person] = on;
+        sim_kdc_account_changed(sim, person, &sim->accounts.users[i]);
     }
+    sim_kdc_refresh(sim);
 }
 
 static void heal(struct sim *sim)
@@ -144,6 +150,10 @@ static void heal(struct sim *sim)
     sim->accounts.available = true;
     sim->accounts.fails_next = false;
     sim->kdc.busy = false;
+    for (unsigned i = 0; i < SIM_PEOPLE; i++) {
+        if (sim->locked[i])
+            sim_lock_account(sim, (enum sim_person)i, false);
+    }
     if (sim->kdc.server == NULL)
         sim->kdc.start_at = sim->now;
     for (size_t i = 0; i < SIM_DEVICES; i++)
@@ -220,6 +230,9 @@ static void configure(struct sim *sim)
         .drain_seconds = 5,
     };
     sim->in_turn = sim_below(&sim->dice, 2) == 0 || options->in_turn;
+    static const unsigned lifetimes[] = { 3600, 3600, 30, 0 };
+    config->ticket_lifetime =
+        options->ticket_lifetime != 0 ? options->ticket_lifetime : lifetimes[sim_below(&sim->dice, 4)];
     config->rekey_messages = options->rekey_messages != 0 ? options->rekey_messages : rekeys[sim_below(&sim->dice, 3)];
     config->output_max = options->output_max != 0 ? options->output_max : 1u << (15 + 5 * sim_below(&sim->dice, 2));
 }
@@ -228,6 +241,7 @@ static int make_accounts(struct sim *sim)
 {
     struct accounts *accounts = &sim->accounts.accounts;
     sim_accounts_init(&sim->accounts, sim);
+    sim->accounts.now = sim->now + SIM_TODAY_MS;
     for (unsigned i = 0; i < SIM_PEOPLE && !sim->options.no_accounts; i++) {
         char password[64];
         char hash[PASSWORD_HASH_LEN];
@@ -336,6 +350,16 @@ uint64_t sim_conversation(const struct sim *sim, unsigned device, enum sim_perso
 unsigned sim_times_in(const struct sim *sim, unsigned device)
 {
     return sim->devices[device].times_in;
+}
+
+unsigned sim_tickets_taken(const struct sim *sim)
+{
+    return sim->kdc.tickets_taken;
+}
+
+unsigned sim_resumed(const struct sim *sim)
+{
+    return sim->kdc.resumed;
 }
 
 unsigned sim_refused(const struct sim *sim, unsigned device, int reason)

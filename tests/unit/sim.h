@@ -27,11 +27,12 @@ struct sim;
 
 struct sim_options {
     uint64_t seed;
-    bool trace;              /* every event, to stderr */
-    bool no_accounts;        /* people register instead of logging in */
-    unsigned pipe;           /* bytes that a socket holds; 0: the seed decides */
-    unsigned output_max;     /* of the KDC's configuration; 0: the seed decides */
-    unsigned rekey_messages; /* likewise */
+    bool trace;               /* every event, to stderr */
+    bool no_accounts;         /* people register instead of logging in */
+    unsigned pipe;            /* bytes that a socket holds; 0: the seed decides */
+    unsigned output_max;      /* of the KDC's configuration; 0: the seed decides */
+    unsigned rekey_messages;  /* likewise */
+    unsigned ticket_lifetime; /* likewise */
     /* May do something to somebody (but stop the KDC, or let time pass) in the middle of what the KDC's threads do. NULL: nothing. */
     void (*meanwhile)(void *context);
     void *context;
@@ -63,7 +64,8 @@ void sim_kick(struct sim *sim, enum sim_person person);
 void sim_restart(struct sim *sim, bool orderly); /* the KDC; it is back a little later */
 void sim_database(struct sim *sim, bool available);
 void sim_database_hiccup(struct sim *sim); /* one call fails */
-void sim_busy(struct sim *sim, bool on);   /* the workers' queue is full */
+void sim_busy(struct sim *sim, bool on);   /* the queues of the workers and the journal are full */
+/* Locks it, as an operator does: the session ends. Nothing happens without the database. */
 void sim_lock_account(struct sim *sim, enum sim_person person, bool on);
 
 /* ---- going on ---- */
@@ -84,7 +86,9 @@ size_t sim_undelivered(const struct sim *sim, unsigned device);
 size_t sim_shown(const struct sim *sim, unsigned device, unsigned from);          /* texts from that client */
 uint32_t sim_epoch(const struct sim *sim, unsigned device, enum sim_person peer); /* the newest; 0: none yet */
 uint64_t sim_conversation(const struct sim *sim, unsigned device, enum sim_person peer);
-unsigned sim_times_in(const struct sim *sim, unsigned device); /* logins */
+unsigned sim_times_in(const struct sim *sim, unsigned device); /* logins, and coming back by ticket */
+unsigned sim_tickets_taken(const struct sim *sim);             /* in handshakes, of all clients */
+unsigned sim_resumed(const struct sim *sim);                   /* of all clients, those that were by ticket */
 unsigned sim_refused(const struct sim *sim, unsigned device, int reason);
 int sim_last_error(const struct sim *sim, unsigned device); /* why the last connection ended */
 bool sim_told_online(const struct sim *sim, unsigned device, enum sim_person peer);

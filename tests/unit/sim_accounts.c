@@ -49,6 +49,7 @@ static enum store_result add(struct accounts *accounts, const struct name *name,
         return STORE_BROKEN;
     struct store_user *added = &a->users[a->count++];
     *added = (struct store_user){ .id = a->count, .name = *name, .state = USER_ACTIVE, .created = a->now };
+    added->epoch = a->now * 1000;
     (void)snprintf(added->hash, sizeof added->hash, "%s", hash);
     *id = added->id;
     return STORE_OK;
@@ -66,44 +67,45 @@ static enum store_result rehash(struct accounts *accounts, uint64_t id, const ch
     return STORE_OK;
 }
 
-static enum store_result logged_in(struct accounts *accounts, uint64_t id)
+static void issue(struct sim_accounts *a, struct store_issue *issue)
 {
-    struct sim_accounts *a = (struct sim_accounts *)accounts;
-    struct store_user *user = by_id(a, id);
-    if (gone(a))
-        return STORE_UNAVAILABLE;
-    if (user == NULL)
-        return STORE_NOT_FOUND;
-    user->last_login = a->now;
-    return STORE_OK;
-}
-
-static enum store_result issue(struct accounts *accounts, uint64_t user_a, uint64_t user_b, struct store_epoch *epoch)
-{
-    struct sim_accounts *a = (struct sim_accounts *)accounts;
-    if (gone(a))
-        return STORE_UNAVAILABLE;
-    if (by_id(a, user_a) == NULL || by_id(a, user_b) == NULL)
-        return STORE_NOT_FOUND;
-    const uint64_t low = user_a < user_b ? user_a : user_b;
-    const uint64_t high = user_a < user_b ? user_b : user_a;
-    epoch->conversation = low * SIM_ACCOUNTS_MAX + high;
-    epoch->epoch = ++a->epochs[low - 1][high - 1];
+    const uint64_t low = issue->user_a < issue->user_b ? issue->user_a : issue->user_b;
+    const uint64_t high = issue->user_a < issue->user_b ? issue->user_b : issue->user_a;
+    if (low == high || by_id(a, low) == NULL || by_id(a, high) == NULL)
+        return;
+    issue->conversation = low * SIM_ACCOUNTS_MAX + high;
+    issue->epoch = ++a->epochs[low - 1][high - 1];
     a->issued++;
+}
+
+static enum store_result write_batch(struct accounts *accounts, struct store_batch *batch)
+{
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    if (gone(a))
+        return STORE_UNAVAILABLE;
+    for (size_t i = 0; i < batch->issue_count; i++)
+        issue(a, &batch->issues[i]);
+    for (size_t i = 0; i < batch->event_count; i++) {
+        struct store_user *user = by_id(a, batch->events[i].logged_in);
+        if (user != NULL)
+            user->last_login = a->now;
+        a->audited++;
+    }
+    /* It is on record, but nobody knows yet. */
+    sim_meanwhile(a->sim);
     return STORE_OK;
 }
 
-static enum store_result audit(struct accounts *accounts, const char *event, const char *user, const char *source,
-                               const char *detail)
+static enum store_result changes(struct accounts *accounts, uint64_t *since, store_changed *changed, void *context)
 {
     struct sim_accounts *a = (struct sim_accounts *)accounts;
-    (void)event;
-    (void)user;
-    (void)source;
-    (void)detail;
-    if (gone(a))
+    if (!a->available)
         return STORE_UNAVAILABLE;
-    a->audited++;
+    for (size_t i = 0; i < a->count; i++) {
+        if (a->users[i].epoch >= *since)
+            changed(context, a->users[i].id, a->users[i].epoch, a->users[i].epoch / 1000);
+    }
+    *since = a->now * 1000;
     return STORE_OK;
 }
 
@@ -152,15 +154,22 @@ static bool tend(struct accounts *accounts)
     return ((struct sim_accounts *)accounts)->available;
 }
 
+void sim_accounts_set_state(struct sim_accounts *accounts, size_t index, enum user_state state, uint64_t now)
+{
+    struct store_user *user = &accounts->users[index];
+    const uint64_t epoch = now * 1000;
+    user->state = state;
+    user->epoch = epoch > user->epoch ? epoch : user->epoch + 1;
+}
+
 void sim_accounts_init(struct sim_accounts *accounts, struct sim *sim)
 {
     *accounts = (struct sim_accounts){
         .accounts = { .find = find,
                       .add = add,
                       .rehash = rehash,
-                      .logged_in = logged_in,
-                      .issue = issue,
-                      .audit = audit,
+                      .write = write_batch,
+                      .changes = changes,
                       .error = error,
                       .hash = hash,
                       .verify = verify,

@@ -24,6 +24,7 @@ struct sim_accounts {
     uint64_t audited;
 };
 
+void sim_accounts_set_state(struct sim_accounts *accounts, size_t index, enum user_state state, uint64_t now);
 void sim_accounts_init(struct sim_accounts *accounts, struct sim *sim);
 
 #endif

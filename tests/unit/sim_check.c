@@ -22,14 +22,30 @@ static enum sim_person person_of(const char *name)
     return (enum sim_person)i;
 }
 
+static bool is_in_set(const uint64_t *set, uint64_t number)
+{
+    return (set[number / 64] >> number % 64 & 1) != 0;
+}
+
+/* Or discarded, so that nobody waits for it. */
 static bool shown_anywhere(const struct sim *sim, unsigned from, enum sim_person to, uint64_t number)
 {
     for (unsigned i = 0; i < SIM_DEVICES; i++) {
         const struct sim_device *d = &sim->devices[i];
-        if (d->person == to && (d->shown_set[from][number / 64] >> number % 64 & 1) != 0)
+        if (d->person == to && is_in_set(d->shown_set[from], number))
             return true;
     }
-    return false;
+    return is_in_set(sim->devices[from].discarded_set[to], number);
+}
+
+/* Those between that weren't discarded. */
+static bool is_next(const struct sim_device *sender, enum sim_person to, uint64_t last, uint64_t number)
+{
+    for (uint64_t n = last + 1; n < number; n++) {
+        if (!is_in_set(sender->discarded_set[to], n))
+            return false;
+    }
+    return true;
 }
 
 /* Whether that person has only ever used one client. */
@@ -62,7 +78,7 @@ static void text(struct sim_device *d, const struct kc_event *event)
     if (number <= d->last_shown[from])
         sim_fail(sim, "%s is shown text %llu of %s after %llu: twice, or out of order", me, number,
                  sim_device_names[from], (unsigned long long)d->last_shown[from]);
-    if (number != d->last_shown[from] + 1 && has_one_device(sim, d->person))
+    if (!is_next(sender, d->person, d->last_shown[from], number) && has_one_device(sim, d->person))
         sim_fail(sim, "%s is shown text %llu of %s after %llu: one is missing", me, number, sim_device_names[from],
                  (unsigned long long)d->last_shown[from]);
     d->last_shown[from] = number;
@@ -99,6 +115,13 @@ static void opened(struct sim_device *d, const struct kc_event *event)
     d->told[peer] = TOLD_ONLINE;
 }
 
+static void discarded(struct sim_device *d, enum sim_person to)
+{
+    for (uint64_t n = d->delivered[to] + 1; n <= d->sent[to]; n++)
+        d->discarded_set[to][n / 64] |= UINT64_C(1) << n % 64;
+    d->delivered[to] = d->sent[to];
+}
+
 static void refused(struct sim_device *d, const struct kc_event *event)
 {
     sim_trace(d->sim, "  %s: refused: %s, about %s", sim_device_names[d->index], kc_error_name(event->error),
@@ -111,7 +134,9 @@ static void refused(struct sim_device *d, const struct kc_event *event)
         return;
     case REASON_BUSY:
     case REASON_UNAVAILABLE:
+        return;
     case REASON_PEER_LOCKED:
+        discarded(d, person_of(event->peer));
         return;
     default:
         sim_fail(d->sim, "%s is refused for %s, and nobody did anything for it", sim_device_names[d->index],
@@ -169,6 +194,17 @@ void sim_check_device(const struct sim_device *device)
             sim_fail(device->sim, "%s couldn't open a message from %s", sim_device_names[device->index],
                      device->core->peers[i]->name.text);
     }
+}
+
+size_t sim_in_flight(const struct sim_device *device, uint64_t conversation)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < device->core->peer_count; i++) {
+        const struct peer *peer = device->core->peers[i];
+        if (conversation == SIM_ALL || (peer->newest_epoch > 0 && peer->conversation == conversation))
+            bytes += peer->in_flight;
+    }
+    return bytes;
 }
 
 /* ---- a calm world ---- */

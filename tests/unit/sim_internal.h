@@ -75,6 +75,7 @@ struct sim_device {
     /* By person. */
     uint64_t sent[SIM_PEOPLE];
     uint64_t delivered[SIM_PEOPLE];
+    uint64_t discarded_set[SIM_PEOPLE][SIM_TEXTS_MAX / 64]; /* because that person's account was locked */
     uint32_t epoch[SIM_PEOPLE];
     uint64_t conversation[SIM_PEOPLE];
     enum sim_told told[SIM_PEOPLE];
@@ -106,6 +107,7 @@ struct sim_kdc {
     bool busy;
     struct sim_job jobs[SIM_JOBS];
     size_t job_count;
+    bool journal_writes; /* in the middle of a round */
     struct sim_thread threads[SIM_REACTORS];
     size_t thread_count;
     struct event *wake[SIM_REACTORS];
@@ -116,6 +118,8 @@ struct sim_kdc {
     size_t turn_count;                /* 0: it is over */
     unsigned inside;                  /* turns and jobs that are in the middle of something */
     struct sim_rng keys;              /* what conversation keys are made of */
+    unsigned tickets_taken;           /* in handshakes */
+    unsigned resumed;                 /* sessions that came by ticket */
     struct sim_rng source;            /* what the KDC draws from: instead of it, keys or a connection's */
 };
 
@@ -133,6 +137,8 @@ struct sim {
     struct sim_kdc kdc;
     struct sim_wire wires[SIM_WIRES];
     struct sim_device devices[SIM_DEVICES];
+    bool locked[SIM_PEOPLE];
+    uint64_t session_before[SIM_PEOPLE]; /* that was being ended when the account was locked; 0: none */
     long allocated_before;
     size_t secret_before;
     char failure[SIM_FAILURE_MAX];
@@ -171,9 +177,17 @@ uint64_t sim_kdc_due(const struct sim *sim, unsigned reactor);
 void sim_kdc_tick(struct sim *sim, unsigned reactor);
 void sim_kdc_run_job(struct sim *sim, size_t index);
 void sim_kdc_deliver_job(struct sim *sim, size_t index);
+bool sim_kdc_has_entries(const struct sim *sim); /* for the journal */
+void sim_kdc_write_journal(struct sim *sim);
+void sim_kdc_refresh(struct sim *sim); /* accounts have changed */
 size_t sim_kdc_online(const struct sim *sim);
 bool sim_kdc_knows(const struct sim *sim, enum sim_person person);
 void sim_kdc_kick(struct sim *sim, enum sim_person person);
+/* As whoever locks or unlocks an account does: makes it known, then ends the session. */
+void sim_kdc_account_changed(struct sim *sim, enum sim_person person, const struct store_user *user);
+/* Nobody is in whose account was locked before. */
+void sim_kdc_check_locked(struct sim *sim);
+void sim_kdc_pass_time(struct sim *sim);
 void sim_kdc_check(struct sim *sim); /* once it is calm */
 
 /* sim_schedule.c: something else happens in between, on another thread, now and then. */
@@ -195,6 +209,9 @@ void sim_check_event(struct sim_device *device, const struct kc_event *event);
 void sim_check_device(const struct sim_device *device);
 void sim_check_calm(struct sim *sim);
 bool sim_mark_in(const void *data, size_t len);
+/* Bytes of that conversation (all: of all) that this client takes for under way. */
+#define SIM_ALL UINT64_MAX
+size_t sim_in_flight(const struct sim_device *device, uint64_t conversation);
 /* "" when nothing is going on with any client. */
 const char *sim_going_on(const struct sim *sim);
 

@@ -34,6 +34,17 @@ static void join_in(struct sim *sim, const struct event *first)
     }
 }
 
+/* Every client here keeps to its windows, so nobody's connection may be held up because of somebody else who reads slowly. */
+static void check_holds(struct sim *sim, unsigned reactor)
+{
+    const struct reactor *r = sim->kdc.server == NULL ? NULL : sim->kdc.server->reactors[reactor];
+    for (uint32_t i = 0; r != NULL && i < r->slot_count; i++) {
+        const struct connection *c = r->slots[i].connection;
+        if (c != NULL && c->session != NULL && c->session->holds > 0)
+            sim_fail(sim, "%s is held up, and keeps to the window", c->session->name.text);
+    }
+}
+
 static void turn(struct sim *sim, unsigned reactor, struct event *event)
 {
     struct sim_kdc *kdc = &sim->kdc;
@@ -49,6 +60,7 @@ static void turn(struct sim *sim, unsigned reactor, struct event *event)
     (void)thread->run(thread->argument);
     thread->turns = false;
     kdc->inside--;
+    check_holds(sim, reactor);
 }
 
 bool sim_kdc_turns(const struct sim *sim, unsigned reactor)
@@ -111,12 +123,39 @@ void sim_kdc_deliver_job(struct sim *sim, size_t index)
     kdc->pool.deliver(kdc->pool.context, job);
 }
 
+bool sim_kdc_has_entries(const struct sim *sim)
+{
+    return !sim->kdc.journal_writes && journal_has_work(sim->kdc.server->journal);
+}
+
+void sim_kdc_write_journal(struct sim *sim)
+{
+    struct sim_kdc *kdc = &sim->kdc;
+    sim->accounts.now = sim->now + SIM_TODAY_MS;
+    kdc->journal_writes = true;
+    kdc->inside++;
+    journal_step(kdc->server->journal, &sim->accounts.accounts);
+    kdc->inside--;
+    kdc->journal_writes = false;
+}
+
+/* As kdc-admin has it done behind a change: the feed, at once. */
+void sim_kdc_refresh(struct sim *sim)
+{
+    for (size_t i = 0; sim->kdc.server != NULL && i < sim->accounts.count; i++) {
+        const struct store_user *user = &sim->accounts.users[i];
+        if (account_changes_put(sim->kdc.server->changes, user->id, user->epoch, user->epoch / 1000) != 0)
+            sim_fail(sim, "no memory for changed accounts");
+    }
+}
+
 /* ---- its life ---- */
 
 int sim_kdc_start(struct sim *sim)
 {
     struct sim_kdc *kdc = &sim->kdc;
     static const uint8_t seed[IDENTITY_SEED_LEN] = { 42 };
+    static const uint8_t ticket_key[TICKET_KEY_LEN] = { 43 };
     struct identity *identity = identity_from_seed(seed);
     sim_standins_for(sim);
     kdc->thread_count = 0;
@@ -125,11 +164,16 @@ int sim_kdc_start(struct sim *sim)
     kdc->timers = 0;
     sim_rng_init(&kdc->source, 0, NULL);
     kdc->source.instead = &kdc->keys;
-    kdc->server = identity == NULL ? NULL : server_new(&kdc->config, identity);
+    struct ticket_keys *tickets = NULL;
+    if (kdc->config.ticket_lifetime > 0)
+        tickets = ticket_keys_new(kdc->config.ticket_lifetime, (SIM_START_MS + SIM_TODAY_MS) / 1000, ticket_key);
+    kdc->server = identity == NULL ? NULL : server_new(&kdc->config, identity, tickets);
     if (kdc->server == NULL)
         return -1;
     for (unsigned i = 0; i < SIM_REACTORS; i++)
         kdc->server->reactors[i]->host.rng = &kdc->source.rng;
+    sim_kdc_pass_time(sim);
+    sim_kdc_write_journal(sim); /* which looks for changed accounts first of all */
     sim_trace(sim, "the KDC is up");
     return 0;
 }
@@ -244,17 +288,53 @@ bool sim_kdc_knows(const struct sim *sim, enum sim_person person)
     return sim->kdc.server != NULL && directory_find(sim->kdc.server->directory, &name, &entry);
 }
 
-void sim_kdc_kick(struct sim *sim, enum sim_person person)
+/* The number of the session that is being ended; 0: there is none. */
+static uint64_t end(struct sim *sim, enum sim_person person, enum reason reason)
 {
     const struct name name = name_of(person);
     struct directory_entry entry;
     if (sim->kdc.server == NULL || !directory_find(sim->kdc.server->directory, &name, &entry))
-        return;
+        return 0;
     struct mail_end *mail = mail_new(MAIL_END, &entry.ref, &(struct session_ref){ 0 }, 0);
     if (mail == NULL)
-        return;
-    mail->reason = REASON_KICKED;
+        return 0;
+    mail->reason = reason;
     reactor_mail(sim->kdc.server->reactors[entry.ref.reactor], &mail->mail);
+    return entry.ref.session;
+}
+
+void sim_kdc_kick(struct sim *sim, enum sim_person person)
+{
+    (void)end(sim, person, REASON_KICKED);
+}
+
+void sim_kdc_account_changed(struct sim *sim, enum sim_person person, const struct store_user *user)
+{
+    if (sim->kdc.server == NULL)
+        return;
+    if (account_changes_put(sim->kdc.server->changes, user->id, user->epoch, sim->now + SIM_TODAY_MS) != 0)
+        sim_fail(sim, "no memory");
+    if (user->state != USER_ACTIVE)
+        sim->session_before[person] = end(sim, person, REASON_ACCOUNT_LOCKED);
+}
+
+void sim_kdc_check_locked(struct sim *sim)
+{
+    for (unsigned i = 0; i < SIM_PEOPLE && sim->kdc.server != NULL; i++) {
+        const struct name name = name_of((enum sim_person)i);
+        struct directory_entry entry;
+        if (sim->locked[i] && sim->kdc.inside == 0 && directory_find(sim->kdc.server->directory, &name, &entry) &&
+            entry.ref.session != sim->session_before[i])
+            sim_fail(sim, "%s is in, and the account was locked before", sim_names[i]);
+    }
+}
+
+/* What the main thread does every second. */
+void sim_kdc_pass_time(struct sim *sim)
+{
+    char error[TICKET_KEYS_ERROR_MAX];
+    if (sim->kdc.server != NULL && sim->kdc.server->tickets != NULL)
+        (void)!ticket_keys_turn(sim->kdc.server->tickets, (sim->now + SIM_TODAY_MS) / 1000, error);
 }
 
 /* The other end of a leg, if it is there. */
@@ -271,8 +351,9 @@ static const struct leg *other_end(const struct sim *sim, const struct session *
 
 /* With nothing on its way, what a sender counts as on its way is what the receiver still owes it: if it were more, the sender
  * would be held up some day and never go on. */
-static void check_windows(struct sim *sim, const struct session *session)
+static void check_windows(struct sim *sim, const struct session *session, const struct sim_device *device)
 {
+    size_t sum = 0;
     for (size_t i = 0; session != NULL && i < session->leg_count; i++) {
         const struct leg *leg = &session->legs[i];
         const struct leg *other = leg->gone ? NULL : other_end(sim, session, leg);
@@ -282,7 +363,14 @@ static void check_windows(struct sim *sim, const struct session *session)
         if (other != NULL && leg->in_flight > other->owed)
             sim_fail(sim, "%s has %zu bytes on their way to %s, who owes %zu", session->name.text, leg->in_flight,
                      leg->peer_name.text, other->owed);
+        if (leg->in_flight != sim_in_flight(device, leg->conversation))
+            sim_fail(sim, "%s has %zu bytes on their way to %s, and takes it for %zu", session->name.text,
+                     leg->in_flight, leg->peer_name.text, sim_in_flight(device, leg->conversation));
+        sum += leg->in_flight;
     }
+    if (session != NULL && sim_in_flight(device, SIM_ALL) != sum)
+        sim_fail(sim, "%s takes %zu bytes to be on their way, and %zu are", session->name.text,
+                 sim_in_flight(device, SIM_ALL), sum);
     if (session != NULL && session->holds > 0)
         sim_fail(sim, "%s is held up, and nobody reads slowly", session->name.text);
 }
@@ -292,8 +380,9 @@ void sim_kdc_check(struct sim *sim)
     for (unsigned r = 0; sim->kdc.server != NULL && r < SIM_REACTORS; r++) {
         const struct reactor *reactor = sim->kdc.server->reactors[r];
         for (uint32_t i = 0; i < reactor->slot_count; i++) {
-            if (reactor->slots[i].connection != NULL)
-                check_windows(sim, reactor->slots[i].connection->session);
+            const struct connection *c = reactor->slots[i].connection;
+            if (c != NULL && c->session != NULL && session_is_in(c->session))
+                check_windows(sim, c->session, &sim->devices[sim_wire_of_fd(sim, c->fd)->device]);
         }
     }
 }

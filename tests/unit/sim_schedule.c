@@ -23,6 +23,7 @@ enum happening {
     KDC_STARTS,
     JOB_RUNS,
     JOB_IS_DELIVERED,
+    JOURNAL_WRITES,
     DEVICE_READS,
     DEVICE_LEARNS_OF_CUT,
     DEVICE_TICKS,
@@ -43,6 +44,7 @@ static const struct {
     [KDC_STARTS] = { "the KDC starts", 4 },
     [JOB_RUNS] = { "a worker runs job", 5 },
     [JOB_IS_DELIVERED] = { "a worker delivers job", 5 },
+    [JOURNAL_WRITES] = { "the journal writes", 5 },
     [DEVICE_READS] = { "reads:", 8 },
     [DEVICE_LEARNS_OF_CUT] = { "learns of its cut:", 1 },
     [DEVICE_TICKS] = { "ticks:", 6 },
@@ -129,6 +131,8 @@ static void look_around(const struct sim *sim, struct choices *choices)
         add_at(sim, choices, sim->kdc.start_at, KDC_STARTS, 0);
         return;
     }
+    if (sim_kdc_has_entries(sim))
+        add(choices, JOURNAL_WRITES, 0);
     for (unsigned r = 0; r < SIM_REACTORS; r++) {
         if (sim_kdc_turns(sim, r))
             continue;
@@ -156,6 +160,7 @@ static void pass_time(struct sim *sim, uint64_t next)
     if (!sim->calm && step > 1 && sim_below(&sim->dice, 3) == 0)
         step = 1 + sim_roll(&sim->dice) % step;
     sim->now += step;
+    sim_kdc_pass_time(sim);
 }
 
 static void happen(struct sim *sim, const struct choice *choice, uint64_t next)
@@ -193,6 +198,9 @@ static void happen(struct sim *sim, const struct choice *choice, uint64_t next)
         return;
     case JOB_IS_DELIVERED:
         sim_kdc_deliver_job(sim, i);
+        return;
+    case JOURNAL_WRITES:
+        sim_kdc_write_journal(sim);
         return;
     case DEVICE_READS: {
         struct sim_wire *wire = &sim->wires[i];
@@ -266,6 +274,7 @@ bool sim_step(struct sim *sim)
     look_around(sim, &choices);
     (void)choose(sim, &choices, &choice);
     run(sim, &choice, choices.next);
+    sim_kdc_check_locked(sim);
     return sim->failure[0] == '\0';
 }
 

@@ -22,6 +22,10 @@
 struct worker_pool *__wrap_worker_pool_new(const struct worker_pool_options *);
 void __wrap_worker_pool_free(struct worker_pool **);
 int __wrap_worker_pool_submit(struct worker_pool *, struct job *, uint32_t *);
+bool __wrap_worker_pool_withdraw(struct worker_pool *, struct job *);
+int __wrap_journal_start(struct journal *);
+int __real_journal_issue(struct journal *, struct mail_issue *, uint32_t *);
+int __wrap_journal_issue(struct journal *, struct mail_issue *, uint32_t *);
 int __wrap_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
 int __wrap_pthread_join(pthread_t, void **);
 struct event_base *__wrap_event_base_new(void);
@@ -89,6 +93,9 @@ void __wrap_log_event(enum log_level level, const char *event, const struct log_
 {
     if (world == NULL || strcmp(event, "a reactor's event loop failed") == 0) /* the end of our every turn */
         return;
+    world->kdc.resumed += strcmp(event, "resumed") == 0;
+    for (const struct log_field *f = fields; f != NULL && f->key != NULL; f++)
+        world->kdc.tickets_taken += strcmp(f->key, "ticket") == 0 && strcmp(f->text, "taken") == 0;
     if (level >= LOG_ERROR)
         sim_fail(world, "the KDC logs an error: %s", event);
     if (!world->options.trace)
@@ -112,6 +119,24 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes, v
     kdc->threads[kdc->thread_count] = (struct sim_thread){ .run = run, .argument = argument };
     *thread = (pthread_t)kdc->thread_count++;
     return 0;
+}
+
+/* The schedule runs its rounds (sim_kdc_write_journal). */
+int __wrap_journal_start(struct journal *journal)
+{
+    (void)journal;
+    return 0;
+}
+
+/* Full, when the workers' queue is. */
+int __wrap_journal_issue(struct journal *journal, struct mail_issue *mail, uint32_t *retry_after)
+{
+    if (!world->kdc.busy) {
+        return __real_journal_issue(journal, mail, retry_after);
+    }
+    mail->reason = REASON_BUSY;
+    *retry_after = 1 + sim_below(&world->dice, 3);
+    return -1;
 }
 
 struct event_base *__wrap_event_base_new(void)
@@ -182,16 +207,48 @@ void __wrap_worker_pool_free(struct worker_pool **pool)
     *pool = NULL;
 }
 
+/* At times one that waits has to go for a newcomer. */
+static bool displace(struct sim_kdc *kdc, struct job *job)
+{
+    for (size_t i = 0; i < kdc->job_count; i++) {
+        struct job *waiting = kdc->jobs[i].job;
+        if (!kdc->jobs[i].runs && waiting->class == job->class && sim_below(&world->dice, 2) == 0) {
+            kdc->jobs[i] = (struct sim_job){ .job = job };
+            waiting->busy = true;
+            waiting->retry_after = 1 + sim_below(&world->dice, 3);
+            kdc->pool.deliver(kdc->pool.context, waiting);
+            return true;
+        }
+    }
+    return false;
+}
+
 int __wrap_worker_pool_submit(struct worker_pool *pool, struct job *job, uint32_t *retry_after)
 {
     struct sim_kdc *kdc = &world->kdc;
     (void)pool;
+    if (kdc->busy && displace(kdc, job)) {
+        return 0;
+    }
     if (kdc->busy || kdc->job_count == SIM_JOBS) {
         *retry_after = 1 + sim_below(&world->dice, 3);
         return -1;
     }
     kdc->jobs[kdc->job_count++] = (struct sim_job){ .job = job };
     return 0;
+}
+
+bool __wrap_worker_pool_withdraw(struct worker_pool *pool, struct job *job)
+{
+    struct sim_kdc *kdc = &world->kdc;
+    (void)pool;
+    for (size_t i = 0; i < kdc->job_count; i++) {
+        if (kdc->jobs[i].job == job && !kdc->jobs[i].runs) {
+            kdc->jobs[i] = kdc->jobs[--kdc->job_count];
+            return true;
+        }
+    }
+    return false;
 }
 
 /* ---- libevent ---- */
@@ -221,6 +278,8 @@ struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, shor
     if (event == NULL)
         return NULL;
     (void)__wrap_event_assign(event, base, fd, what, callback, argument);
+    if (sim_wire_of_fd(world, fd) != NULL)
+        return event;
     if (fd >= 0)
         kdc->wake[kdc->wakes++] = event;
     else
@@ -230,6 +289,9 @@ struct event *__wrap_event_new(struct event_base *base, evutil_socket_t fd, shor
 
 void __wrap_event_free(struct event *event)
 {
+    struct sim_wire *wire = sim_wire_of_fd(world, event->ev_fd);
+    if (wire != NULL && wire->write_event == event)
+        wire->write_event = NULL;
     free(event);
 }
 

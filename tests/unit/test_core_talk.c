@@ -213,16 +213,35 @@ static void a_window_of_texts_is_under_way_at_once(void **state)
     assert_true(rig_silent(rig));
 }
 
+#define FRIENDS 12
+
+/* What the client has sent to the friend of that number, the confirm not counted; all of it is taken out, in order. */
+static void count_texts(struct rig *rig, unsigned texts[FRIENDS])
+{
+    const struct message *m;
+    while ((m = rig_take(rig, MESSAGE_CIPHERTEXT)) != NULL) {
+        assert_in_range(m->ciphertext.conversation, 0, FRIENDS - 1);
+        assert_int_equal(m->ciphertext.sequence, ++texts[m->ciphertext.conversation]);
+    }
+}
+
 static void a_host_that_writes_slowly_is_not_buried(void **state)
 {
     struct rig *rig = *state;
     size_t most = 0;
+    char friend[FRIENDS][8];
+    unsigned texts[FRIENDS] = { 0 };
     char *text = malloc(KC_TEXT_MAX);
     assert_non_null(text);
     memset(text, 'x', KC_TEXT_MAX);
-    open_with_bob(rig, 1);
-    for (unsigned i = 0; i < 60; i++) {
-        assert_int_equal(core_send(rig->core, "bob", text, KC_TEXT_MAX, NULL), KC_OK);
+    for (unsigned i = 0; i < FRIENDS; i++) {
+        (void)snprintf(friend[i], sizeof(friend[i]), "f%u", i);
+        assert_int_equal(core_open(rig->core, friend[i]), KC_OK);
+        assert_int_equal(rig_carry(rig), KC_OK);
+        assert_int_equal(rig_open(rig, i, 1, "alice", friend[i]), 0);
+    }
+    for (unsigned i = 0; i < 2 * FRIENDS; i++) {
+        assert_int_equal(core_send(rig->core, friend[i / 2], text, KC_TEXT_MAX, NULL), KC_OK);
         most = buffer_len(core_output(rig->core)) > most ? buffer_len(core_output(rig->core)) : most;
     }
     free(text);
@@ -232,12 +251,171 @@ static void a_host_that_writes_slowly_is_not_buried(void **state)
     assert_int_equal(rig_carry(rig), KC_OK); /* written: the next ones have their turn */
     assert_int_equal(core_next_tick(rig->core), rig->now);
     assert_int_equal(rig_wait(rig, 0), KC_OK);
+    count_texts(rig, texts);
+    for (unsigned i = 0; i < FRIENDS; i++)
+        assert_int_equal(texts[i], 2);
+    assert_true(core_next_tick(rig->core) > rig->now);
+}
+
+/* ---- the window of a conversation ---- */
+
+/* Sends texts of a kibibyte; how many of them the peer hears now. */
+static unsigned say_kibibytes(struct rig *rig, const char *to, unsigned count)
+{
+    char text[1024];
     unsigned heard = 0;
     struct content content;
-    while (rig_peer_hears(rig, &content))
-        assert_int_equal(content.number, ++heard);
-    assert_int_equal(heard, 60);
-    assert_true(core_next_tick(rig->core) > rig->now);
+    memset(text, 'x', sizeof(text));
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(core_send(rig->core, to, text, sizeof(text), NULL), KC_OK);
+    assert_int_equal(rig_carry(rig), KC_OK);
+    while (rig_peer_hears(rig, &content)) {
+        assert_int_equal(content.kind, CONTENT_TEXT);
+        heard++;
+    }
+    return heard;
+}
+
+static unsigned hears_texts(struct rig *rig)
+{
+    return say_kibibytes(rig, "bob", 0);
+}
+
+static void what_no_credit_has_come_for_is_bounded_and_texts_wait_in_the_outbox(void **state)
+{
+    struct rig *rig = *state;
+    open_with_bob(rig, 1);
+    assert_int_equal(say_kibibytes(rig, "bob", 50), 30); /* the 30th passes 32,768 bytes, and then it's enough */
+    assert_in_range(rig->heard, CONVERSATION_WINDOW, CONVERSATION_WINDOW + 1200);
+    assert_int_equal(core_undelivered(rig->core, "bob"), 50);
+    assert_true(core_next_tick(rig->core) > rig->now); /* nothing to do but to wait */
+    assert_int_equal(rig_wait(rig, 1000), KC_OK);
+    assert_int_equal(hears_texts(rig), 0);
+    bob_received(rig, 30); /* that they arrived doesn't mean that there is room at the KDC */
+    assert_delivered(rig, 30);
+    assert_int_equal(hears_texts(rig), 0);
+    assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
+    assert_int_equal(hears_texts(rig), 20);
+    assert_true(rig_quiet(rig));
+}
+
+static void a_credit_of_some_bytes_lets_so_many_go(void **state)
+{
+    struct rig *rig = *state;
+    open_with_bob(rig, 1);
+    assert_int_equal(say_kibibytes(rig, "bob", 60), 30);
+    size_t over = rig->heard - CONVERSATION_WINDOW;
+    struct message m = { .type = MESSAGE_CREDIT, .credit = { CONVERSATION, (uint32_t)over } };
+    assert_int_equal(rig_tell(rig, &m), KC_OK);
+    assert_int_equal(hears_texts(rig), 0); /* 32,768 are under way, still */
+    m.credit.bytes = 1;
+    assert_int_equal(rig_tell(rig, &m), KC_OK);
+    assert_int_equal(hears_texts(rig), 1);
+    /* Of a conversation that there isn't, and more than there was to give back: nothing happens. */
+    m.credit.conversation = CONVERSATION + 1;
+    assert_int_equal(rig_tell(rig, &m), KC_OK);
+    assert_int_equal(hears_texts(rig), 0);
+    m.credit = (struct message_credit){ CONVERSATION, UINT32_MAX };
+    assert_int_equal(rig_tell(rig, &m), KC_OK);
+    assert_int_equal(hears_texts(rig), 29);
+    bob_received(rig, 60);
+    assert_delivered(rig, 60);
+    m.credit.bytes = UINT32_MAX;
+    assert_int_equal(rig_tell(rig, &m), KC_OK);
+    assert_int_equal(say_kibibytes(rig, "bob", 60), 30); /* no more than with an empty window */
+}
+
+static void another_conversation_goes_on_while_one_waits(void **state)
+{
+    struct rig *rig = *state;
+    open_with_bob(rig, 1);
+    assert_int_equal(say_kibibytes(rig, "bob", 50), 30);
+    assert_int_equal(core_open(rig->core, "carol"), KC_OK);
+    assert_int_equal(rig_carry(rig), KC_OK);
+    assert_int_equal(rig_open(rig, CONVERSATION + 1, 1, "alice", "carol"), 0);
+    rig->heard = 0;
+    for (unsigned i = 0; i < 4; i++) {
+        assert_int_equal(say_kibibytes(rig, "carol", 10), 10);
+        assert_int_equal(rig_give_back(rig, CONVERSATION + 1), KC_OK);
+    }
+    assert_int_equal(rig_peer_says(rig, CONTENT_TEXT, INSTANCE, 1, "me too"), KC_OK);
+    assert_receipt(rig, INSTANCE, 1);
+    assert_true(rig_silent(rig));
+    assert_int_equal(core_undelivered(rig->core, "bob"), 50);
+}
+
+static void receipts_and_the_confirm_of_a_new_epoch_wait_as_well(void **state)
+{
+    struct rig *rig = *state;
+    open_with_bob(rig, 1);
+    assert_int_equal(say_kibibytes(rig, "bob", 31), 30);
+    assert_int_equal(rig_peer_says(rig, CONTENT_TEXT, INSTANCE, 1, "hello"), KC_OK);
+    assert_text(rig, "hello");
+    assert_true(rig_silent(rig));
+    size_t before = rig->heard;
+    /* The same two sessions: the window goes on, and what was under way is still. */
+    assert_int_equal(rig_grant(rig, 0, CONVERSATION, 2, "bob", "alice", "bob"), KC_OK);
+    assert_non_null(rig_event(rig, KC_EVENT_OPENED));
+    assert_true(rig_silent(rig));
+    assert_int_equal(rig_peer_says(rig, CONTENT_TEXT, INSTANCE, 2, "again"), KC_OK);
+    assert_text(rig, "again");
+    assert_int_equal(rig_wait(rig, 1000), KC_OK);
+    assert_true(rig_silent(rig));
+    rig->heard = before;
+    assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
+    assert_hears_kind(rig, CONTENT_CONFIRM);
+    assert_receipt(rig, INSTANCE, 2);
+    assert_int_equal(hears_texts(rig), 30); /* from the first on again, and as far as the window goes */
+}
+
+static void who_leaves_while_the_window_is_full_leaves(void **state)
+{
+    struct rig *rig = *state;
+    open_with_bob(rig, 1);
+    assert_int_equal(say_kibibytes(rig, "bob", 31), 30);
+    assert_int_equal(rig_peer_says(rig, CONTENT_TEXT, INSTANCE, 1, "hello"), KC_OK);
+    core_close(rig->core);
+    assert_int_equal(rig_carry(rig), KC_OK);
+    assert_non_null(rig_take(rig, MESSAGE_CLOSE));
+    assert_true(rig_silent(rig));
+}
+
+static void a_new_session_begins_with_an_empty_window(void **state)
+{
+    struct rig *rig = *state;
+    open_with_bob(rig, 1);
+    assert_int_equal(say_kibibytes(rig, "bob", 31), 30);
+    come_back(rig);
+    assert_int_equal(rig_open(rig, CONVERSATION, 2, "alice", "bob"), 0);
+    assert_int_equal(hears_texts(rig), 30);
+    assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
+    assert_int_equal(hears_texts(rig), 1);
+}
+
+/* The KDC gives back what was under way to the peer's older session before the grant that names the newer one, or behind it. */
+static void when_the_peer_comes_back_what_was_under_way_to_it_is_given_back(void **state)
+{
+    struct rig *rig = *state;
+    for (unsigned behind = 0; behind < 2; behind++) {
+        assert_int_equal(core_discard(rig->core, "bob"), 30 * behind);
+        open_with_bob(rig, 2 * behind + 1);
+        assert_int_equal(say_kibibytes(rig, "bob", 30), 30);
+        size_t before = rig->heard;
+        presence(rig, "bob", true);
+        if (behind == 0)
+            assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
+        assert_int_equal(rig_grant(rig, 0, CONVERSATION, 2 * behind + 2, "bob", "alice", "bob"), KC_OK);
+        if (behind == 1) {
+            assert_true(rig_silent(rig));
+            rig->heard = before;
+            assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
+        }
+        assert_hears_kind(rig, CONTENT_CONFIRM);
+        assert_int_equal(hears_texts(rig), 30);
+        assert_true(rig_silent(rig));
+        rig->event_at = rig->event_count;
+        assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
+    }
 }
 
 /* ---- refusals ---- */
@@ -727,6 +905,7 @@ static unsigned texts_until_rekey(struct rig *rig, unsigned most)
         assert_hears(rig, number, "x");
         if (rig->first != NULL)
             return i;
+        assert_int_equal(rig_give_back(rig, CONVERSATION), KC_OK);
         bob_received(rig, number);
     }
     return 0;
@@ -888,6 +1067,13 @@ int main(void)
         TEST(a_text_before_login_waits_for_it),
         TEST(a_window_of_texts_is_under_way_at_once),
         TEST(a_host_that_writes_slowly_is_not_buried),
+        TEST(what_no_credit_has_come_for_is_bounded_and_texts_wait_in_the_outbox),
+        TEST(a_credit_of_some_bytes_lets_so_many_go),
+        TEST(another_conversation_goes_on_while_one_waits),
+        TEST(receipts_and_the_confirm_of_a_new_epoch_wait_as_well),
+        TEST(who_leaves_while_the_window_is_full_leaves),
+        TEST(a_new_session_begins_with_an_empty_window),
+        TEST(when_the_peer_comes_back_what_was_under_way_to_it_is_given_back),
         TEST(an_offline_peers_texts_wait_and_go_when_the_peer_comes),
         TEST(each_text_to_an_offline_peer_is_answered_but_not_in_a_flood),
         TEST(texts_for_nobody_are_discarded),

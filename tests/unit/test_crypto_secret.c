@@ -149,6 +149,43 @@ static void many_small_blocks_are_compact_and_go_back(void **state)
     free(blocks);
 }
 
+#define KEYS 400 /* 58 slabs: two arenas and more */
+#define KEY_LEN 4432
+
+/* A block that stays in each arena doesn't hold up the pages of those that go. */
+static void pages_go_back_though_their_arenas_stay(void **state)
+{
+    (void)state;
+    const struct secret_stats before = secret_stats();
+    uint8_t *keys[KEYS];
+    uint8_t *staying[KEYS / 50];
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < KEYS; i++) {
+            keys[i] = secret_alloc(KEY_LEN);
+            assert_non_null(keys[i]);
+            for (size_t k = 0; k < KEY_LEN; k += 8) {
+                assert_int_equal(keys[i][k], 0);
+            }
+            memset(keys[i], 0x5a, KEY_LEN);
+            if (i % 50 == 0) {
+                staying[i / 50] = secret_alloc(3000);
+                assert_non_null(staying[i / 50]);
+            }
+        }
+        assert_true(secret_stats().reserved - before.reserved > (size_t)KEYS * KEY_LEN - ((size_t)17 << 15));
+        for (size_t i = 0; i < KEYS; i++) {
+            secret_free(&keys[i]);
+        }
+        const struct secret_stats after = secret_stats();
+        assert_true(after.reserved <= before.reserved + ((size_t)18 << 15));
+        assert_true(after.locked <= after.reserved);
+        for (size_t i = 0; i < KEYS / 50; i++) {
+            secret_free(&staying[i]);
+        }
+    }
+    assert_int_equal(secret_stats().used, before.used);
+}
+
 static void pages_are_locked_and_left_out_of_dumps_and_children(void **state)
 {
     (void)state;
@@ -334,6 +371,7 @@ int main(void)
 #endif
         cmocka_unit_test(freed_memory_is_used_again),
         cmocka_unit_test(many_small_blocks_are_compact_and_go_back),
+        cmocka_unit_test(pages_go_back_though_their_arenas_stay),
         cmocka_unit_test(pages_are_locked_and_left_out_of_dumps_and_children),
         cmocka_unit_test(a_forked_child_sees_zeros_and_may_go_on),
         cmocka_unit_test(without_permission_to_lock_it_works_and_says_so),

@@ -1,4 +1,7 @@
-/* test_crypto_secret_residue.c: after each operation with a secret nothing of it is on the stack, nor in what GMP gave back. */
+/*
+ * test_crypto_secret_residue.c: after each operation with a secret nothing of it is on the stack, nor in what GMP gave back; for
+ * sealing and opening, once the thread has wiped what it left, however deep that was.
+ */
 #include "tests/unit/cmocka_all.h"
 
 #include "crypto/dh.h"
@@ -213,6 +216,7 @@ static void an_identity_leaves_nothing_of_its_seed(void **state)
 #define TEXT_LEN 300
 
 struct sealing {
+    unsigned depth; /* of further frames on the stack */
     struct aead *aead;
     uint8_t plain[TEXT_LEN];
     uint8_t bytes[TEXT_LEN + SUITE_OVERHEAD_MAX];
@@ -220,17 +224,66 @@ struct sealing {
     int result;
 };
 
+#define DEPTHS_STEP 3000
+
+/* The compiler may neither leave it out nor end its life before. */
+static void keep(uint8_t *room)
+{
+    __asm__ volatile("" ::"r"(room) : "memory");
+}
+
+static __attribute__((noinline)) void seal_at(struct sealing *sealing, unsigned depth)
+{
+    uint8_t room[DEPTHS_STEP];
+    keep(room);
+    if (depth > 0) {
+        seal_at(sealing, depth - 1);
+    } else {
+        aead_seal(sealing->aead, 1, "ad", 2, sealing->bytes, TEXT_LEN, sealing->bytes);
+    }
+    keep(room);
+}
+
+static __attribute__((noinline)) void open_at(struct sealing *sealing, unsigned depth)
+{
+    uint8_t room[DEPTHS_STEP];
+    keep(room);
+    if (depth > 0) {
+        open_at(sealing, depth - 1);
+    } else {
+        sealing->result =
+            aead_open(sealing->aead, 1, "ad", 2, sealing->bytes, suite_sealed_len(aead_suite(sealing->aead), TEXT_LEN),
+                      sealing->bytes, &sealing->len);
+    }
+    keep(room);
+}
+
+/* The deepest call isn't the last one. */
 static void work_seal(void *context)
 {
     struct sealing *sealing = context;
-    aead_seal(sealing->aead, 1, "ad", 2, sealing->bytes, TEXT_LEN, sealing->bytes);
+    seal_at(sealing, sealing->depth);
+    if (sealing->depth > 0) {
+        open_at(sealing, 0);
+        seal_at(sealing, 0);
+    }
+    secret_wipe_left_residue();
 }
 
 static void work_open(void *context)
 {
     struct sealing *sealing = context;
-    sealing->result = aead_open(sealing->aead, 1, "ad", 2, sealing->bytes,
-                                suite_sealed_len(aead_suite(sealing->aead), TEXT_LEN), sealing->bytes, &sealing->len);
+    open_at(sealing, sealing->depth);
+    if (sealing->depth > 0) {
+        seal_at(sealing, 0);
+        open_at(sealing, 0);
+    }
+    secret_wipe_left_residue();
+}
+
+static void seal_and_wait(void *context)
+{
+    seal_at(context, 0);
 }
 
 /* In place, as records are sealed and opened. Whoever has the ciphertext has the text with the key stream too. */
@@ -238,25 +291,51 @@ static void a_message_leaves_nothing_of_its_text_or_key_stream(void **state)
 {
     (void)state;
     for (size_t s = 0; s < SUITE_COUNT; s++) {
-        struct sealing sealing;
+        for (unsigned depth = 0; depth <= 5; depth += 5) {
+            struct sealing sealing = { .depth = depth };
+            uint8_t key[KDF_SECRET_LEN], stream[TEXT_LEN];
+            fill_random(key, sizeof key);
+            fill_random(sealing.plain, TEXT_LEN);
+            sealing.aead = aead_derive(&suites[s], key, "label", 5);
+            assert_non_null(sealing.aead);
+            memcpy(sealing.bytes, sealing.plain, TEXT_LEN);
+            aead_seal(sealing.aead, 1, "ad", 2, sealing.bytes, TEXT_LEN, sealing.bytes);
+            for (size_t i = 0; i < TEXT_LEN; i++) {
+                stream[i] = sealing.plain[i] ^ sealing.bytes[i];
+            }
+            assert_leaves_nothing_of(work_open, &sealing, stream, TEXT_LEN);
+            assert_int_equal(sealing.result, 0);
+            assert_memory_equal(sealing.bytes, sealing.plain, TEXT_LEN);
+            assert_leaves_nothing_of(work_seal, &sealing, stream, TEXT_LEN);
+            assert_leaves_nothing_of(work_open, &sealing, sealing.plain, TEXT_LEN);
+            assert_leaves_nothing_of(work_seal, &sealing, sealing.plain, TEXT_LEN);
+            aead_free(&sealing.aead);
+        }
+    }
+}
+
+/* What the wipe is for: without it a suite or another leaves something to see. */
+static void without_the_wipe_there_is_something_to_see(void **state)
+{
+    (void)state;
+    bool seen = false;
+    for (size_t s = 0; s < SUITE_COUNT && !seen; s++) {
+        struct sealing sealing = { 0 };
         uint8_t key[KDF_SECRET_LEN], stream[TEXT_LEN];
         fill_random(key, sizeof key);
-        fill_random(sealing.plain, TEXT_LEN);
         sealing.aead = aead_derive(&suites[s], key, "label", 5);
         assert_non_null(sealing.aead);
-        memcpy(sealing.bytes, sealing.plain, TEXT_LEN);
         aead_seal(sealing.aead, 1, "ad", 2, sealing.bytes, TEXT_LEN, sealing.bytes);
-        for (size_t i = 0; i < TEXT_LEN; i++) {
-            stream[i] = sealing.plain[i] ^ sealing.bytes[i];
+        memcpy(stream, sealing.bytes, TEXT_LEN); /* of zeros */
+        memset(sealing.bytes, 0, TEXT_LEN);
+        struct trial trial = trial_run(seal_and_wait, &sealing);
+        for (size_t at = 0; at + PIECE <= TEXT_LEN; at += PIECE) {
+            seen = seen || sees(&trial, stream + at);
         }
-        assert_leaves_nothing_of(work_open, &sealing, stream, TEXT_LEN);
-        assert_int_equal(sealing.result, 0);
-        assert_memory_equal(sealing.bytes, sealing.plain, TEXT_LEN);
-        assert_leaves_nothing_of(work_seal, &sealing, stream, TEXT_LEN);
-        assert_leaves_nothing_of(work_open, &sealing, sealing.plain, TEXT_LEN);
-        assert_leaves_nothing_of(work_seal, &sealing, sealing.plain, TEXT_LEN);
+        trial_end(&trial);
         aead_free(&sealing.aead);
     }
+    assert_true(seen);
 }
 
 struct deriving {
@@ -368,6 +447,7 @@ int main(void)
         cmocka_unit_test(a_derivation_leaves_nothing_of_its_keys),
         cmocka_unit_test(an_identity_leaves_nothing_of_its_seed),
         cmocka_unit_test(a_message_leaves_nothing_of_its_text_or_key_stream),
+        cmocka_unit_test(without_the_wipe_there_is_something_to_see),
         cmocka_unit_test(a_derived_key_leaves_nothing_of_itself),
         cmocka_unit_test(an_agreement_leaves_nothing_of_exponent_and_secret),
 #endif

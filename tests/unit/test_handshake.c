@@ -309,7 +309,7 @@ static void unknown_suites_are_passed_over_but_not_offered_twice(void **state)
     exchange_begin(x);
     buffer_init(&made, 2048);
     assert_int_equal(frame_put_client_hello(&made, &m), 0);
-    memcpy(made.data + made.end - 4, made.data + made.end - 2, 2);
+    memcpy(made.data + made.end - 5, made.data + made.end - 3, 2);
     assert_int_equal(handshake_server_frame(x->server,
                                             (struct bytes){ .data = buffer_data(&made), .len = buffer_len(&made) },
                                             &x->to_client, &x->server_keys, &reason),

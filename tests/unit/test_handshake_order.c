@@ -84,13 +84,15 @@ struct samples {
     struct buffer alert;
 };
 
-static void samples_make(struct samples *s)
+static void samples_make(struct samples *s, bool with_ticket)
 {
     struct alert alert = { .reason = REASON_BUSY, .retry_after = 3 };
 
     exchange_init(&s->x, DH_FFDHE3072, SUITE);
     exchange_client_groups(&s->x, DH_FFDHE3072, GROUP);
     s->x.server_policy.group_count = 1;
+    if (with_ticket)
+        exchange_tickets(&s->x);
     exchange_begin(&s->x);
     exchange_run(&s->x);
     assert_int_equal(s->x.sent_count, 5);
@@ -107,13 +109,12 @@ static void samples_clear(struct samples *s)
     buffer_clear(&s->alert);
 }
 
-static void the_kdc_takes_each_frame_once_and_in_order(void **state)
+static void the_kdc_takes_in_order(bool with_ticket)
 {
-    (void)state;
     static struct samples s;
     static const size_t order[] = { 0, 2, 4 }; /* the client's frames, as the KDC takes them */
 
-    samples_make(&s);
+    samples_make(&s, with_ticket);
     /* After `done` good frames, each frame that isn't the next one. */
     for (size_t done = 0; done <= 3; done++) {
         for (size_t wrong = 0; wrong < 6; wrong++) {
@@ -144,6 +145,13 @@ static void the_kdc_takes_each_frame_once_and_in_order(void **state)
     samples_clear(&s);
 }
 
+static void the_kdc_takes_each_frame_once_and_in_order(void **state)
+{
+    (void)state;
+    the_kdc_takes_in_order(false);
+    the_kdc_takes_in_order(true);
+}
+
 static void a_frame_while_the_kdc_computes_is_out_of_order(void **state)
 {
     struct exchange *x = *state;
@@ -166,14 +174,13 @@ static void a_frame_while_the_kdc_computes_is_out_of_order(void **state)
     }
 }
 
-static void the_client_takes_each_frame_once_and_in_order(void **state)
+static void the_client_takes_in_order(bool with_ticket)
 {
-    (void)state;
     static struct samples s;
     static const size_t order[] = { 1, 3 };
     struct handshake_failure failure;
 
-    samples_make(&s);
+    samples_make(&s, with_ticket);
     for (int started = 0; started < 2; started++) {
         for (size_t done = 0; done <= (started ? 2u : 0u); done++) {
             for (size_t wrong = 0; wrong < 6; wrong++) {
@@ -198,6 +205,13 @@ static void the_client_takes_each_frame_once_and_in_order(void **state)
     samples_clear(&s);
 }
 
+static void the_client_takes_each_frame_once_and_in_order(void **state)
+{
+    (void)state;
+    the_client_takes_in_order(false);
+    the_client_takes_in_order(true);
+}
+
 static void the_client_starts_and_finishes_once(void **state)
 {
     struct exchange *x = *state;
@@ -220,7 +234,7 @@ static void an_alert_ends_the_clients_handshake_with_its_reason(void **state)
     static struct samples s;
     struct handshake_failure failure;
 
-    samples_make(&s);
+    samples_make(&s, false);
     for (size_t done = 0; done < 3; done++) { /* after client_hello, after the retry, while the identity is judged */
         exchange_begin(&s.x);
         assert_int_equal(handshake_client_start(s.x.client, &s.x.to_server), REASON_NONE);

@@ -98,6 +98,23 @@ static void no_flipped_byte_does_with_a_retry_either(void **state)
     flip_every_byte(x, 5);
 }
 
+static void no_flipped_byte_does_with_a_ticket(void **state)
+{
+    struct exchange *x = *state;
+    exchange_tickets(x);
+    exchange_begin(x);
+    flip_every_byte(x, 3);
+    assert_true(x->opens > 0);
+}
+
+static void no_flipped_byte_does_with_a_ticket_and_a_retry(void **state)
+{
+    struct exchange *x = *state;
+    exchange_tickets(x);
+    with_retry(x);
+    flip_every_byte(x, 5);
+}
+
 static void every_bit_of_the_server_hellos_end_counts(void **state)
 {
     struct exchange *x = *state;
@@ -195,11 +212,10 @@ static enum reason server_takes_cut(struct exchange *x, const struct exchange_fr
     return reason;
 }
 
-static void a_cut_client_hello_is_refused_at_each_length(void **state)
+static void refused_at_each_length(struct exchange *x)
 {
-    struct exchange *x = *state;
-
     exchange_run(x);
+    assert_true(x->server_done);
     struct exchange_frame hello = x->sent[0];
     for (size_t len = 0; len < hello.len; len++) {
         enum reason expected = len > FRAME_HEADER_LEN ? REASON_MALFORMED : REASON_OUT_OF_ORDER;
@@ -210,7 +226,18 @@ static void a_cut_client_hello_is_refused_at_each_length(void **state)
             assert_int_equal(server_takes_cut(x, &hello, len, true), expected);
         }
         assert_int_equal(x->server_rng.drawn, 0);
+        assert_int_equal(x->opens, 0);
     }
+}
+
+static void a_cut_client_hello_is_refused_at_each_length(void **state)
+{
+    struct exchange *x = *state;
+
+    refused_at_each_length(x);
+    exchange_tickets(x);
+    exchange_begin(x);
+    refused_at_each_length(x);
 }
 
 static void cut_frames_are_refused_by_the_client_at_each_length(void **state)
@@ -370,6 +397,9 @@ static void nothing_secret_stays_allocated(void **state)
 
     exchange_init(&x, GROUP, SUITE);
     exchange_run(&x);
+    exchange_tickets(&x);
+    exchange_begin(&x);
+    exchange_run(&x);
     exchange_clear(&x);
     assert_int_equal(secret_stats().used, before);
 }
@@ -381,6 +411,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(no_flipped_byte_leads_to_keys_on_both_sides),
         TEST(no_flipped_byte_does_with_a_retry_either),
+        TEST(no_flipped_byte_does_with_a_ticket),
+        TEST(no_flipped_byte_does_with_a_ticket_and_a_retry),
         TEST(every_bit_of_the_server_hellos_end_counts),
         TEST(a_dropped_frame_leaves_nobody_with_keys),
         TEST(a_doubled_frame_is_refused),

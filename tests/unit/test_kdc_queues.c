@@ -1,6 +1,7 @@
 /*
- * test_kdc_queues.c: the reactors' mailbox, and their timer wheel.
+ * test_kdc_queues.c: the reactors' mailbox, their stock of mails, and their timer wheel.
  */
+#include "kdc/mail.h"
 #include "kdc/mailbox.h"
 #include "kdc/timer_wheel.h"
 #include "tests/unit/cmocka_all.h"
@@ -8,7 +9,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 /* ---- mailbox ---- */
 
@@ -95,6 +99,194 @@ static void nothing_is_lost_and_each_producers_order_is_kept(void **state)
     mailbox_close(&mailbox);
 }
 
+/* ---- a mailbox whose consumer waits for edges ---- */
+
+static int edges_of(const struct mailbox *mailbox)
+{
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+    const int epoll = epoll_create1(EPOLL_CLOEXEC);
+    assert_true(epoll >= 0);
+    assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, mailbox->wake_fd, &event), 0);
+    return epoll;
+}
+
+static bool edge_within(int epoll, int milliseconds)
+{
+    struct epoll_event event;
+    return epoll_wait(epoll, &event, 1, milliseconds) == 1;
+}
+
+static void nobody_wakes_who_is_awake(void **state)
+{
+    (void)state;
+    struct mailbox mailbox;
+    struct mailbox_item items[4] = { { 0 } };
+    assert_int_equal(mailbox_init(&mailbox), 0);
+    const int epoll = edges_of(&mailbox);
+    assert_true(mailbox_may_sleep(&mailbox));
+    assert_false(edge_within(epoll, 0));
+    for (unsigned round = 0; round < 3; round++) {
+        mailbox_push(&mailbox, &items[0]);
+        assert_true(edge_within(epoll, 0)); /* without having read the eventfd since the last one */
+        assert_false(edge_within(epoll, 0));
+        mailbox_stay_awake(&mailbox);
+        assert_ptr_equal(mailbox_collect(&mailbox), &items[0]);
+        mailbox_push(&mailbox, &items[1]);
+        assert_false(edge_within(epoll, 0));
+        assert_false(mailbox_may_sleep(&mailbox)); /* what came meanwhile isn't slept over */
+        mailbox_push(&mailbox, &items[2]);
+        assert_false(edge_within(epoll, 0));
+        const struct mailbox_item *first = mailbox_collect(&mailbox);
+        assert_ptr_equal(first, &items[1]);
+        assert_ptr_equal(first->next, &items[2]);
+        assert_true(mailbox_may_sleep(&mailbox));
+    }
+    close(epoll);
+    mailbox_close(&mailbox);
+}
+
+static void a_consumer_that_sleeps_between_misses_nothing(void **state)
+{
+    (void)state;
+    static struct producer producers[PRODUCERS];
+    struct mailbox mailbox;
+    pthread_t threads[PRODUCERS];
+    unsigned next[PRODUCERS] = { 0 };
+    unsigned total = 0;
+    assert_int_equal(mailbox_init(&mailbox), 0);
+    const int epoll = edges_of(&mailbox);
+    for (unsigned i = 0; i < PRODUCERS; i++) {
+        producers[i].mailbox = &mailbox;
+        producers[i].number = i;
+        assert_int_equal(pthread_create(&threads[i], NULL, produce, &producers[i]), 0);
+    }
+    while (total < PRODUCERS * EACH) {
+        if (mailbox_may_sleep(&mailbox)) {
+            assert_true(edge_within(epoll, 30000));
+            mailbox_stay_awake(&mailbox);
+        }
+        for (const struct mailbox_item *item = mailbox_collect(&mailbox); item != NULL; item = item->next) {
+            assert_int_equal(((const struct numbered *)item)->number, next[item->kind]++);
+            total++;
+        }
+    }
+    for (unsigned i = 0; i < PRODUCERS; i++) {
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    }
+    close(epoll);
+    mailbox_close(&mailbox);
+}
+
+/* ---- stock of mails ---- */
+
+static const struct session_ref here = { .reactor = 1, .slot = 2, .generation = 3, .session = 4 };
+static const struct session_ref there = { .reactor = 5, .slot = 6, .generation = 7, .session = 8 };
+
+static void a_mail_that_is_freed_is_used_again(void **state)
+{
+    (void)state;
+    struct mail_stock stock;
+    mail_stock_init(&stock, 10);
+    struct mail_ciphertext *mail = mail_stock_take(&stock, &there, &here, 100);
+    assert_non_null(mail);
+    mail_free(&mail->mail);
+    for (unsigned i = 0; i < 50; i++) {
+        struct mail_ciphertext *again = mail_stock_take(&stock, &here, &there, MAIL_STOCK_ROOM);
+        assert_ptr_equal(again, mail);
+        assert_int_equal(again->mail.type, MAIL_CIPHERTEXT);
+        assert_memory_equal(&again->mail.to, &here, sizeof here);
+        assert_memory_equal(&again->mail.from, &there, sizeof there);
+        memset(again->plain, 0x5a, MAIL_STOCK_ROOM);
+        mail_free(&again->mail);
+    }
+    assert_int_equal(stock.out, 1);
+    mail_stock_clear(&stock);
+    assert_int_equal(stock.out, 0);
+}
+
+static void a_stock_of_mails_is_bounded_and_gives_back_what_is_not_needed(void **state)
+{
+    (void)state;
+    struct mail_stock stock;
+    struct mail_ciphertext *mails[12];
+    mail_stock_init(&stock, 10);
+    struct mail_ciphertext *longer = mail_stock_take(&stock, &there, &here, MAIL_STOCK_ROOM + 1);
+    assert_non_null(longer);
+    memset(longer->plain, 0x5a, MAIL_STOCK_ROOM + 1);
+    assert_int_equal(stock.out, 0);
+    mail_free(&longer->mail);
+    for (size_t i = 0; i < 12; i++) {
+        mails[i] = mail_stock_take(&stock, &there, &here, 10);
+        assert_non_null(mails[i]);
+    }
+    assert_int_equal(stock.out, 10);
+    for (size_t i = 0; i < 12; i++) {
+        mail_free(&mails[i]->mail);
+    }
+    mail_stock_trim(&stock); /* finds them */
+    assert_int_equal(stock.out, 10);
+    mails[0] = mail_stock_take(&stock, &there, &here, 10);
+    mail_free(&mails[0]->mail);
+    mail_stock_trim(&stock); /* one was needed */
+    assert_int_equal(stock.out, 1);
+    mail_stock_trim(&stock);
+    assert_int_equal(stock.out, 0);
+    mail_stock_clear(&stock);
+}
+
+#define IN_FLIGHT 64
+
+struct passing {
+    struct mailbox mailbox;
+    unsigned received;
+};
+
+static void *receive(void *argument)
+{
+    struct passing *passing = argument;
+    while (passing->received < EACH) {
+        struct pollfd wake = { .fd = passing->mailbox.wake_fd, .events = POLLIN };
+        assert_int_equal(poll(&wake, 1, 30000), 1);
+        struct mailbox_item *item = mailbox_take(&passing->mailbox);
+        while (item != NULL) {
+            struct mailbox_item *next = item->next;
+            struct mail_ciphertext *mail = (struct mail_ciphertext *)item;
+            unsigned number;
+            memcpy(&number, mail->plain, sizeof number);
+            assert_int_equal(number, passing->received++);
+            mail_free(&mail->mail);
+            item = next;
+        }
+    }
+    return NULL;
+}
+
+/* One way only: the stock lives from what the other thread gives back. */
+static void mails_come_home_from_another_thread(void **state)
+{
+    (void)state;
+    struct passing passing = { .received = 0 };
+    struct mail_stock stock;
+    pthread_t thread;
+    mail_stock_init(&stock, IN_FLIGHT);
+    assert_int_equal(mailbox_init(&passing.mailbox), 0);
+    assert_int_equal(pthread_create(&thread, NULL, receive, &passing), 0);
+    for (unsigned i = 0; i < EACH; i++) {
+        struct mail_ciphertext *mail = mail_stock_take(&stock, &there, &here, sizeof i);
+        assert_non_null(mail);
+        memcpy(mail->plain, &i, sizeof i);
+        mailbox_push(&passing.mailbox, &mail->mail.item);
+        if (i % 1000 == 0) {
+            mail_stock_trim(&stock);
+        }
+    }
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(stock.out <= IN_FLIGHT);
+    mail_stock_clear(&stock);
+    assert_int_equal(stock.out, 0);
+    mailbox_close(&passing.mailbox);
+}
+
 /* ---- timer wheel ---- */
 
 #define START 1000003u
@@ -179,6 +371,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mail_comes_out_in_the_order_it_went_in),
         cmocka_unit_test(nothing_is_lost_and_each_producers_order_is_kept),
+        cmocka_unit_test(nobody_wakes_who_is_awake),
+        cmocka_unit_test(a_consumer_that_sleeps_between_misses_nothing),
+        cmocka_unit_test(a_mail_that_is_freed_is_used_again),
+        cmocka_unit_test(a_stock_of_mails_is_bounded_and_gives_back_what_is_not_needed),
+        cmocka_unit_test(mails_come_home_from_another_thread),
         cmocka_unit_test(a_deadline_fires_never_early_and_at_most_a_tick_late),
         cmocka_unit_test(a_deadline_can_be_moved_and_taken_out),
         cmocka_unit_test(after_a_long_pause_all_that_is_due_fires_at_once),

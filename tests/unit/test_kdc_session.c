@@ -334,6 +334,28 @@ static void what_waited_for_its_place_is_refused_when_the_queue_is_full_by_then(
     assert_int_equal(jobs_waiting(w), 3);
 }
 
+static void what_comes_home_without_having_run_is_refused_as_busy(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    struct client *bob = world_connect(w);
+    ask_who(alice, 1);
+    world_say_credentials(bob, MESSAGE_LOGIN, "bob", WORLD_PASSWORD);
+    assert_true(world_displace_job(w, 23));
+    assert_true(world_displace_job(w, 42));
+    const struct message who = world_expect(alice, MESSAGE_REFUSED);
+    assert_int_equal(who.refused.request, 1);
+    assert_int_equal(who.refused.reason, REASON_BUSY);
+    assert_int_equal(who.refused.retry_after, 23);
+    const struct message login = world_expect(bob, MESSAGE_REFUSED);
+    assert_int_equal(login.refused.request, 0);
+    assert_int_equal(login.refused.reason, REASON_BUSY);
+    assert_int_equal(login.refused.retry_after, 42);
+    world_say_credentials(bob, MESSAGE_LOGIN, "bob", WORLD_PASSWORD); /* it may come again */
+    world_settle(w);
+    (void)world_expect(bob, MESSAGE_WELCOME);
+}
+
 static void what_waits_for_its_place_ends_with_its_session(void **state)
 {
     struct world *w = *state;
@@ -390,6 +412,7 @@ int main(void)
         WORLD_TEST(a_client_that_says_close_is_not_answered),
         WORLD_TEST(one_session_takes_a_few_places_in_the_queue_and_is_answered_in_order),
         WORLD_TEST(what_waited_for_its_place_is_refused_when_the_queue_is_full_by_then),
+        WORLD_TEST(what_comes_home_without_having_run_is_refused_as_busy),
         WORLD_TEST(what_waits_for_its_place_ends_with_its_session),
         WORLD_TEST(refusals_fill_no_log),
     };

@@ -23,6 +23,9 @@ struct record {
     int order[JOBS_MAX]; /* numbers of the jobs in the order in which they ran */
     size_t ran;
     size_t delivered;
+    int busy[JOBS_MAX]; /* numbers of those that came home without having run */
+    size_t busy_count;
+    uint32_t retry_after; /* of the last of them */
     size_t destroyed;
     int niceness;
     struct accounts accounts;
@@ -76,6 +79,10 @@ static void deliver(void *context, struct job *job)
     struct record *r = context;
     pthread_mutex_lock(&r->lock);
     r->delivered++;
+    if (job->busy) {
+        r->busy[r->busy_count++] = ((struct test_job *)job)->number;
+        r->retry_after = job->retry_after;
+    }
     pthread_cond_broadcast(&r->changed);
     pthread_mutex_unlock(&r->lock);
     job->destroy(job);
@@ -99,18 +106,31 @@ static void stop(void *context, struct accounts *accounts)
     pthread_mutex_unlock(&r->lock);
 }
 
-static int submit(struct worker_pool *pool, struct record *r, enum job_class class, int number, uint32_t *retry_after)
+static struct test_job *new_job(struct record *r, enum job_class class, uint8_t source, int number)
 {
     struct test_job *t = calloc(1, sizeof *t);
     assert_non_null(t);
     t->job = (struct job){ .class = class, .run = number < 0 ? run_at_gate : run, .destroy = destroy };
+    t->job.source = (struct admission_source){ .family = 4, .prefix = { 127, 0, 0, source } };
     t->record = r;
     t->number = number;
+    return t;
+}
+
+static int submit_of(struct worker_pool *pool, struct record *r, enum job_class class, uint8_t source, int number,
+                     uint32_t *retry_after)
+{
+    struct test_job *t = new_job(r, class, source, number);
     const int result = worker_pool_submit(pool, &t->job, retry_after);
     if (result != 0) {
         free(t);
     }
     return result;
+}
+
+static int submit(struct worker_pool *pool, struct record *r, enum job_class class, int number, uint32_t *retry_after)
+{
+    return submit_of(pool, r, class, 1, number, retry_after);
 }
 
 static void submit_one(struct worker_pool *pool, struct record *r, enum job_class class, int number)
@@ -207,7 +227,7 @@ static void a_full_queue_refuses_only_its_own_class(void **state)
     assert_int_equal(r.ran, 3);
     submit_one(pool, &r, JOB_PASSWORD, 5); /* there is room again */
     wait_delivered(&r, 5);
-    worker_pool_set_queue_max(pool, 1);
+    assert_int_equal(worker_pool_set_queue_max(pool, 1), 0);
     worker_pool_free(&pool);
 }
 
@@ -314,6 +334,138 @@ static void a_worker_without_accounts_takes_handshakes_only(void **state)
     assert_int_equal(r.destroyed, 3);
 }
 
+static void one_source_with_many_jobs_delays_another_by_one_of_them(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after;
+    struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 1, 10 + i, &retry_after), 0);
+    }
+    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 2, 20, &retry_after), 0);
+    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 2, 21, &retry_after), 0);
+    open_gate(&r);
+    wait_delivered(&r, 9);
+    static const int expected[] = { 10, 20, 11, 21, 12, 13, 14, 15 };
+    assert_int_equal(r.ran, 8);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    worker_pool_free(&pool);
+}
+
+static void in_a_full_queue_the_greediest_source_makes_room(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after = 0;
+    struct worker_pool *pool = pool_of(&r, 1, false, 4, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 1, 10 + i, &retry_after), 0);
+    }
+    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 1, 14, &retry_after), -1);
+    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 2, 20, &retry_after), 0);
+    assert_int_equal(r.busy_count, 1); /* at once, while the worker is busy */
+    assert_int_equal(r.busy[0], 13);
+    assert_true(r.retry_after >= 1);
+    const struct worker_pool_stats stats = worker_pool_stats(pool);
+    assert_int_equal(stats.queued[JOB_PASSWORD], 4);
+    assert_int_equal(stats.displaced, 1);
+    assert_int_equal(stats.finished[JOB_PASSWORD], 0);
+    open_gate(&r);
+    wait_delivered(&r, 6);
+    static const int expected[] = { 10, 20, 11, 12 };
+    assert_int_equal(r.ran, 4);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    worker_pool_free(&pool);
+    assert_int_equal(r.destroyed, 6);
+}
+
+static void what_is_withdrawn_doesnt_run(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after;
+    struct worker_pool *pool = pool_of(&r, 1, false, 2, 60000);
+    struct test_job *gate = new_job(&r, JOB_PASSWORD, 1, -1);
+    assert_int_equal(worker_pool_submit(pool, &gate->job, &retry_after), 0);
+    wait_at_gate(&r, 1);
+    assert_false(worker_pool_withdraw(pool, &gate->job)); /* it runs */
+    struct test_job *unwanted = new_job(&r, JOB_PASSWORD, 1, 1);
+    assert_int_equal(worker_pool_submit(pool, &unwanted->job, &retry_after), 0);
+    submit_one(pool, &r, JOB_PASSWORD, 2);
+    assert_true(worker_pool_withdraw(pool, &unwanted->job));
+    unwanted->job.destroy(&unwanted->job);
+    submit_one(pool, &r, JOB_PASSWORD, 3); /* in its place */
+    open_gate(&r);
+    wait_delivered(&r, 3);
+    static const int expected[] = { 2, 3 };
+    assert_int_equal(r.ran, 2);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    worker_pool_free(&pool);
+}
+
+/* Longer than a class may be passed over (OVERDUE_MIN_US). */
+static void run_long(struct job *job, struct accounts *accounts)
+{
+    (void)usleep(60 * 1000);
+    run(job, accounts);
+}
+
+static void a_storm_of_handshakes_leaves_logins_their_turn(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after;
+    struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    submit_one(pool, &r, JOB_PASSWORD, 30);
+    for (int i = 0; i < 5; i++) {
+        struct test_job *t = new_job(&r, JOB_HANDSHAKE, 1, 10 + i);
+        t->job.run = run_long;
+        assert_int_equal(worker_pool_submit(pool, &t->job, &retry_after), 0);
+    }
+    open_gate(&r);
+    wait_delivered(&r, 7);
+    assert_int_equal(r.order[0], 10); /* preferred, */
+    assert_true(r.order[5] != 30);    /* but not to the last */
+    worker_pool_free(&pool);
+}
+
+static void the_estimate_grows_with_what_waits(void **state)
+{
+    (void)state;
+    struct record r;
+    uint32_t retry_after = 0;
+    struct worker_pool *pool = pool_of(&r, 2, false, 40, 60000);
+    for (int i = 0; i < 2; i++) {
+        struct test_job *t = new_job(&r, JOB_PASSWORD, 1, i);
+        t->job.run = run_long;
+        assert_int_equal(worker_pool_submit(pool, &t->job, &retry_after), 0);
+    }
+    wait_delivered(&r, 2);
+    while (worker_pool_stats(pool).finished[JOB_PASSWORD] < 2) {
+        (void)usleep(1000);
+    }
+    for (int i = 0; i < 2; i++) {
+        submit_one(pool, &r, JOB_PASSWORD, -1);
+    }
+    wait_at_gate(&r, 2);
+    for (int i = 0; i < 40; i++) {
+        submit_one(pool, &r, JOB_PASSWORD, i);
+    }
+    assert_int_equal(submit(pool, &r, JOB_PASSWORD, 99, &retry_after), -1);
+    const uint64_t service_us = worker_pool_stats(pool).service_us[JOB_PASSWORD];
+    assert_true(service_us >= 60 * 1000);
+    assert_int_equal(retry_after, 40 * service_us / 2 / 1000000 + 1); /* two workers share the 40 */
+    open_gate(&r);
+    worker_pool_free(&pool);
+}
+
 static void stopping_destroys_what_waits_and_refuses_what_comes(void **state)
 {
     (void)state;
@@ -345,6 +497,11 @@ int main(void)
         cmocka_unit_test(waiting_too_long_raises_the_alarm),
         cmocka_unit_test(workers_are_nicer_than_the_rest),
         cmocka_unit_test(a_worker_without_accounts_takes_handshakes_only),
+        cmocka_unit_test(one_source_with_many_jobs_delays_another_by_one_of_them),
+        cmocka_unit_test(in_a_full_queue_the_greediest_source_makes_room),
+        cmocka_unit_test(what_is_withdrawn_doesnt_run),
+        cmocka_unit_test(a_storm_of_handshakes_leaves_logins_their_turn),
+        cmocka_unit_test(the_estimate_grows_with_what_waits),
         cmocka_unit_test(stopping_destroys_what_waits_and_refuses_what_comes),
     };
     return cmocka_run_group_tests_name("kdc_worker_pool", tests, NULL, NULL);

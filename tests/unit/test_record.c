@@ -509,6 +509,89 @@ static void the_last_sequence_number_is_not_used(void **state)
     close_channel(&c);
 }
 
+/* ---- cooling ---- */
+
+static void cool(struct channel *c)
+{
+    record_cool(&c->sender);
+    record_cool(&c->receiver);
+    assert_null(c->sender.aead);
+    assert_null(c->receiver.aead);
+}
+
+static void a_cooled_half_goes_on_where_it_was(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        size_t before = secret_stats().used;
+        open_channel(&c, &suites[s]);
+        pass(&c, of("before"));
+        struct record_half was = c.sender;
+        cool(&c);
+        assert_int_equal(secret_stats().used, before); /* the halves themselves are on this stack */
+        cool(&c);
+        was.aead = NULL;
+        assert_memory_equal(&c.sender, &was, sizeof(was));
+
+        /* Sealed warm, opened cooled, and the other way round; and it isn't the same record again. */
+        size_t len, again_len;
+        uint8_t *frame = sealed(&c, of("text"), &len);
+        record_cool(&c.sender);
+        uint8_t *again = sealed(&c, of("text"), &again_len);
+        assert_memory_not_equal(frame + 4, again + 4, 8);
+        struct bytes opened;
+        assert_int_equal(record_open(&c.receiver, frame, len, &opened), 0);
+        record_cool(&c.receiver);
+        assert_int_equal(record_open(&c.receiver, again, again_len, &opened), 0);
+        assert_int_equal(opened.len, 4);
+        assert_memory_equal(opened.data, "text", 4);
+        assert_int_equal(c.sender.sequence, 3);
+        assert_int_equal(c.receiver.sequence, 3);
+        free(frame);
+        free(again);
+        close_channel(&c);
+    }
+}
+
+static void cooling_changes_nothing_about_renewal(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        uint8_t traffic[KDF_SECRET_LEN];
+        open_channel(&c, &suites[s]);
+        traffic_of(1, traffic);
+        c.sender.records = c.receiver.records = suites[s].key_records - 2;
+        pass(&c, of("one"));
+        cool(&c);
+        assert_int_equal(c.sender.records, suites[s].key_records - 1);
+        pass(&c, of("the last under this key"));
+        cool(&c);
+        assert_renews(&c, traffic);
+        cool(&c);
+        pass(&c, of("goes on"));
+        assert_int_equal(c.sender.records, 2);
+        close_channel(&c);
+    }
+}
+
+static void a_cooled_half_refuses_what_is_not_next(void **state)
+{
+    (void)state;
+    struct channel c;
+    size_t len;
+    open_channel(&c, &suites[0]);
+    uint8_t *frame = sealed(&c, of("a plaintext"), &len);
+    frame[len - 1] ^= 1;
+    cool(&c);
+    assert_kills(&c, frame, len);
+    record_cool(&c.receiver);
+    assert_kills(&c, frame, len);
+    free(frame);
+    close_channel(&c);
+}
+
 static void nothing_secret_stays_allocated(void **state)
 {
     (void)state;
@@ -543,6 +626,9 @@ int main(void)
         cmocka_unit_test(the_others_are_renewed_after_their_own_counts),
         cmocka_unit_test(a_receiver_that_counts_otherwise_can_not_follow),
         cmocka_unit_test(the_last_sequence_number_is_not_used),
+        cmocka_unit_test(a_cooled_half_goes_on_where_it_was),
+        cmocka_unit_test(cooling_changes_nothing_about_renewal),
+        cmocka_unit_test(a_cooled_half_refuses_what_is_not_next),
         cmocka_unit_test(nothing_secret_stays_allocated),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,6 +21,8 @@ static struct sim *world_with(struct sim_options options)
         options.output_max = 1u << 20;
     if (options.rekey_messages == 0)
         options.rekey_messages = 10000;
+    if (options.ticket_lifetime == 0)
+        options.ticket_lifetime = 3600;
     options.in_turn = true;
     options.trace = getenv("SIM_TRACE") != NULL;
     struct sim *sim = sim_new(&options);
@@ -259,6 +261,8 @@ static void a_conversation_with_a_locked_account_is_refused(void **state)
     (void)state;
     struct sim *sim = alice_talks_with_bob();
     sim_lock_account(sim, SIM_BOB, true);
+    sim_kick(sim, SIM_BOB); /* as whoever locks an account does */
+    settles(sim);
     sim_open(sim, ALICE, SIM_BOB);
     settles(sim);
     assert_int_equal(sim_refused(sim, ALICE, REASON_PEER_LOCKED), 1);
@@ -347,6 +351,41 @@ static void who_pauses_reading_holds_up_who_writes_and_loses_nothing(void **stat
     ends_well(sim);
 }
 
+static void who_reads_slowly_holds_up_no_other_conversation(void **state)
+{
+    (void)state;
+    struct sim *sim = world_with((struct sim_options){ .seed = 7, .output_max = 131072 });
+    sim_come(sim, ALICE);
+    sim_come(sim, BOB);
+    sim_come(sim, CAROL);
+    settles(sim);
+    sim_stall(sim, BOB, true);
+    for (unsigned i = 0; i < 200; i++) {
+        sim_send(sim, ALICE, SIM_BOB, 2000);
+        sim_send(sim, CAROL, SIM_BOB, 2000);
+    }
+    waits(sim, 2);
+    for (unsigned i = 0; i < 100; i++) {
+        sim_send(sim, ALICE, SIM_CAROL, 2000);
+        sim_send(sim, CAROL, SIM_ALICE, 2000);
+    }
+    waits(sim, 2);
+    assert_int_equal(sim_shown(sim, CAROL, ALICE), 100);
+    assert_int_equal(sim_shown(sim, ALICE, CAROL), 100);
+    assert_int_equal(sim_shown(sim, BOB, ALICE), 0);
+    waits(sim, 10);
+    assert_true(sim_told_offline(sim, ALICE, SIM_BOB)); /* ended as too slow, in the end */
+    sim_stall(sim, BOB, false);
+    settles(sim);
+    assert_int_equal(sim_shown(sim, BOB, ALICE), 200);
+    assert_int_equal(sim_shown(sim, BOB, CAROL), 200);
+    assert_int_equal(sim_times_in(sim, BOB), 2);
+    assert_int_equal(sim_times_in(sim, ALICE), 1);
+    assert_int_equal(sim_times_in(sim, CAROL), 1);
+    calms_down(sim);
+    ends_well(sim);
+}
+
 /* ---- a bad KDC ---- */
 
 static void a_restart_of_the_kdc_loses_nothing(void **state)
@@ -411,6 +450,84 @@ static void a_text_outlasts_a_long_absence_of_the_database(void **state)
     ends_well(sim);
 }
 
+/* ---- tickets ---- */
+
+static void who_comes_back_after_a_restart_comes_by_ticket(void **state)
+{
+    (void)state;
+    struct sim *sim = alice_talks_with_bob();
+    for (unsigned i = 1; i <= 3; i++) {
+        sim_send(sim, ALICE, SIM_BOB, 40);
+        sim_restart(sim, i != 2);
+        settles(sim);
+        assert_int_equal(sim_resumed(sim), 2 * i);
+        assert_int_equal(sim_times_in(sim, BOB), 1 + i);
+        assert_int_equal(sim_shown(sim, BOB, ALICE), i);
+    }
+    ends_well(sim);
+}
+
+static void a_ticket_that_is_too_old_costs_a_login_and_nothing_else(void **state)
+{
+    (void)state;
+    struct sim *sim = world_with((struct sim_options){ .ticket_lifetime = 10 });
+    sim_come(sim, ALICE);
+    settles(sim);
+    waits(sim, 5);
+    sim_cut(sim, ALICE, true);
+    settles(sim);
+    assert_int_equal(sim_resumed(sim), 1);
+    waits(sim, 6); /* the second ticket ends with the first */
+    sim_cut(sim, ALICE, true);
+    settles(sim);
+    assert_int_equal(sim_resumed(sim), 1);
+    assert_int_equal(sim_times_in(sim, ALICE), 3);
+    ends_well(sim);
+}
+
+static void an_account_that_was_locked_meanwhile_stays_out_with_its_ticket(void **state)
+{
+    (void)state;
+    for (unsigned down = 0; down <= 1; down++) {
+        struct sim *sim = alice_talks_with_bob();
+        if (down)
+            sim_restart(sim, false);
+        else
+            sim_cut(sim, BOB, true);
+        sim_lock_account(sim, SIM_BOB, true);
+        settles(sim);
+        assert_false(sim_is_in(sim, BOB));
+        assert_int_equal(sim_refused(sim, BOB, REASON_ACCOUNT_LOCKED), 0); /* the client gives up by itself */
+        assert_int_equal(sim_last_error(sim, BOB), REASON_ACCOUNT_LOCKED);
+        assert_int_equal(sim_resumed(sim), down);
+        assert_int_equal(sim_tickets_taken(sim), down); /* the handshake itself says no */
+        sim_lock_account(sim, SIM_BOB, false);
+        sim_come(sim, BOB);
+        settles(sim);
+        assert_true(sim_is_in(sim, BOB));
+        assert_int_equal(sim_resumed(sim), down);
+        ends_well(sim);
+    }
+}
+
+static void tickets_need_no_database_once_the_kdc_has_asked_it(void **state)
+{
+    (void)state;
+    struct sim *sim = alice_talks_with_bob();
+    sim_database(sim, false);
+    sim_cut(sim, BOB, true);
+    settles(sim);
+    assert_true(sim_is_in(sim, BOB));
+    assert_int_equal(sim_resumed(sim), 1);
+    sim_restart(sim, true);
+    waits(sim, 20);
+    assert_false(sim_is_in(sim, BOB)); /* nobody knows what was changed meanwhile */
+    sim_database(sim, true);
+    settles(sim);
+    assert_true(sim_is_in(sim, BOB));
+    ends_well(sim);
+}
+
 static void busy_workers_are_waited_for(void **state)
 {
     (void)state;
@@ -448,9 +565,14 @@ int main(void)
         cmocka_unit_test(a_dead_connection_is_noticed_by_the_ping_that_isnt_answered),
         cmocka_unit_test(who_reads_slowly_holds_up_who_writes_and_goes_in_the_end),
         cmocka_unit_test(who_pauses_reading_holds_up_who_writes_and_loses_nothing),
+        cmocka_unit_test(who_reads_slowly_holds_up_no_other_conversation),
         cmocka_unit_test(a_restart_of_the_kdc_loses_nothing),
         cmocka_unit_test(who_is_in_goes_on_chatting_while_the_database_is_away),
         cmocka_unit_test(a_text_outlasts_a_long_absence_of_the_database),
+        cmocka_unit_test(who_comes_back_after_a_restart_comes_by_ticket),
+        cmocka_unit_test(a_ticket_that_is_too_old_costs_a_login_and_nothing_else),
+        cmocka_unit_test(an_account_that_was_locked_meanwhile_stays_out_with_its_ticket),
+        cmocka_unit_test(tickets_need_no_database_once_the_kdc_has_asked_it),
         cmocka_unit_test(busy_workers_are_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -37,13 +37,15 @@ enum doing {
     LEAVES,
     COMES,
     TIME,
+    LOCK,
     DOINGS,
 };
 
 static const unsigned often[DOINGS] = {
-    [SENDS] = 30,        [SENDS_MANY] = 3, [OPENS] = 6,         [BOTH_OPEN] = 4, [ASKS] = 2,  [CUT] = 5,
-    [CUT_UNNOTICED] = 2, [KICK] = 1,       [SECOND_CLIENT] = 3, [RESTART] = 1,   [CRASH] = 1, [DATABASE] = 3,
-    [HICCUP] = 2,        [BUSY] = 3,       [STALL] = 4,         [LEAVES] = 2,    [COMES] = 6, [TIME] = 2,
+    [SENDS] = 30, [SENDS_MANY] = 3,    [OPENS] = 6,  [BOTH_OPEN] = 4,     [ASKS] = 2,
+    [CUT] = 5,    [CUT_UNNOTICED] = 2, [KICK] = 1,   [SECOND_CLIENT] = 3, [RESTART] = 1,
+    [CRASH] = 1,  [DATABASE] = 3,      [HICCUP] = 2, [BUSY] = 3,          [STALL] = 4,
+    [LEAVES] = 2, [COMES] = 6,         [TIME] = 2,   [LOCK] = 2,
 };
 
 struct schedule {
@@ -53,6 +55,7 @@ struct schedule {
     bool database_gone;
     bool busy;
     bool stalled[SIM_DEVICES];
+    bool locked[SIM_PEOPLE];
 };
 
 static unsigned roll(struct schedule *s, unsigned sides)
@@ -103,6 +106,10 @@ static void happens_to(struct schedule *s, enum doing doing, unsigned device)
         return;
     case LEAVES:
         sim_leave(s->sim, device);
+        return;
+    case LOCK:
+        s->locked[device % ALICE_2] = !s->locked[device % ALICE_2];
+        sim_lock_account(s->sim, (enum sim_person)(device % ALICE_2), s->locked[device % ALICE_2]);
         return;
     default:
         sim_come(s->sim, device);
@@ -156,7 +163,7 @@ static void act(struct schedule *s)
 
 static void act_meanwhile(void *context)
 {
-    static const enum doing these[] = { SENDS, OPENS, CUT, LEAVES, COMES, HICCUP };
+    static const enum doing these[] = { SENDS, OPENS, CUT, LEAVES, COMES, HICCUP, LOCK };
     struct schedule *s = context;
     const unsigned person = roll(s, s->people);
     const enum doing doing = these[roll(s, sizeof these / sizeof these[0])];
@@ -208,6 +215,34 @@ static void farewell(struct schedule *s)
                 sim_send(s->sim, person, (enum sim_person)to, 30);
         }
     }
+}
+
+/* Everybody talks much with everybody, more than windows take, while one or another doesn't read for a while. */
+static bool talk_to_slow_readers(struct schedule *s)
+{
+    bool well = true;
+    s->people = 2 + roll(s, 2);
+    for (unsigned i = 0; i < DOINGS; i++)
+        s->may[i] = i == STALL || i == COMES || ((i == OPENS || i == CUT || i == SECOND_CLIENT) && roll(s, 3) == 0);
+    for (unsigned person = 0; person < s->people; person++)
+        sim_come(s->sim, person);
+    const unsigned doings = 4 + roll(s, 12);
+    for (unsigned i = 0; i < doings && well; i++) {
+        const unsigned person = roll(s, s->people);
+        const unsigned to = (person + 1 + roll(s, s->people - 1)) % s->people;
+        for (unsigned count = roll(s, 40); count > 0; count--)
+            sim_send(s->sim, person, (enum sim_person)to, 1 + roll(s, 2000));
+        act(s);
+        const unsigned steps = roll(s, 60);
+        for (unsigned k = 0; k < steps && well; k++)
+            well = sim_step(s->sim);
+        if (roll(s, 6) == 0)
+            (void)sim_wait(s->sim, 1 + roll(s, 15000));
+    }
+    if (!well || !sim_calm_down(s->sim))
+        return false;
+    farewell(s);
+    return true;
 }
 
 /* Everything that can happen. */
@@ -295,11 +330,18 @@ static void every_plain_conversation_keeps_every_promise(void **state)
     run_all(talk_plainly, COUNT);
 }
 
+static void every_slow_reader_holds_up_nobody_and_loses_nothing(void **state)
+{
+    (void)state;
+    run_all(talk_to_slow_readers, COUNT / 20);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_schedule_keeps_every_promise),
         cmocka_unit_test(every_plain_conversation_keeps_every_promise),
+        cmocka_unit_test(every_slow_reader_holds_up_nobody_and_loses_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

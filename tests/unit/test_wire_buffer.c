@@ -13,6 +13,8 @@ static struct {
     size_t len;
 } blocks[8];
 static size_t blocks_out;
+static size_t blocks_taken; /* ever */
+static bool wiping;         /* whether blocks must be zero when they come back: not those of a stock */
 static bool memory_is_out;
 
 static void *watched_malloc(size_t len)
@@ -27,6 +29,7 @@ static void *watched_malloc(size_t len)
             blocks[i].block = block;
             blocks[i].len = len;
             blocks_out++;
+            blocks_taken++;
             return block;
         }
     }
@@ -36,10 +39,12 @@ static void *watched_malloc(size_t len)
 
 static void watched_free(void *block)
 {
+    if (block == NULL)
+        return;
     for (size_t i = 0; i < sizeof(blocks) / sizeof(blocks[0]); i++) {
         if (blocks[i].block != block)
             continue;
-        for (size_t k = 0; k < blocks[i].len; k++)
+        for (size_t k = 0; wiping && k < blocks[i].len; k++)
             assert_int_equal(((const uint8_t *)block)[k], 0);
         blocks[i].block = NULL;
         blocks_out--;
@@ -212,8 +217,102 @@ static void without_memory_it_stays_as_it_was(void **state)
     assert_int_equal(blocks_out, 0);
 }
 
+/* ---- stocks ---- */
+
+static int stocked(void **state)
+{
+    (void)state;
+    wiping = false;
+    blocks_taken = 0;
+    return 0;
+}
+
+static int private(void **state)
+{
+    (void)state;
+    wiping = true;
+    return blocks_out == 0 ? 0 : -1;
+}
+
+static void a_stock_lends_the_same_memory_again_and_again(void **state)
+{
+    (void)state;
+    struct buffer_stock stock;
+    struct buffer a, b;
+    buffer_stock_init(&stock, 4);
+    buffer_init_with(&a, SIZE_MAX / 4, &stock);
+    buffer_init_with(&b, SIZE_MAX / 4, &stock);
+    for (unsigned i = 0; i < 100; i++) {
+        assert_int_equal(buffer_append(&a, "for a", 5), 0);
+        assert_int_equal(buffer_append(&b, "for b", 5), 0);
+        assert_memory_equal(buffer_data(&a), "for a", 5);
+        buffer_consume(&a, 5);
+        assert_null(buffer_data(&a));
+        buffer_consume(&b, 2);
+        assert_memory_equal(buffer_data(&b), "r b", 3);
+        buffer_clear(&b);
+    }
+    assert_int_equal(blocks_taken, 2);
+    assert_int_equal(stock.count, 2);
+    buffer_stock_clear(&stock);
+    assert_int_equal(blocks_out, 0);
+}
+
+static void a_buffer_that_outgrows_the_stock_gives_its_piece_back(void **state)
+{
+    (void)state;
+    static uint8_t piece[1000];
+    struct buffer_stock stock;
+    struct buffer b;
+    memset(piece, 0x5a, sizeof(piece));
+    buffer_stock_init(&stock, 4);
+    buffer_init_with(&b, SIZE_MAX / 4, &stock);
+    for (unsigned i = 0; i < 30; i++)
+        assert_int_equal(buffer_append(&b, piece, sizeof(piece)), 0);
+    for (unsigned i = 0; i < 30; i++)
+        assert_memory_equal(buffer_data(&b) + i * sizeof(piece), piece, sizeof(piece));
+    assert_int_equal(stock.count, 1);
+    assert_int_equal(blocks_out, 2);
+    buffer_clear(&b);
+    assert_int_equal(stock.count, 1);
+    assert_int_equal(blocks_out, 1);
+    buffer_stock_clear(&stock);
+}
+
+static void a_stock_is_bounded_and_gives_back_what_is_not_needed(void **state)
+{
+    (void)state;
+    struct buffer_stock stock;
+    struct buffer many[6];
+    buffer_stock_init(&stock, 4);
+    for (size_t i = 0; i < 6; i++) {
+        buffer_init_with(&many[i], SIZE_MAX / 4, &stock);
+        assert_int_equal(buffer_append(&many[i], "x", 1), 0);
+    }
+    assert_int_equal(blocks_out, 6);
+    for (size_t i = 0; i < 6; i++)
+        buffer_clear(&many[i]);
+    assert_int_equal(blocks_out, 4);
+
+    /* One is needed between two trims: it stays, the others go. */
+    buffer_stock_trim(&stock);
+    assert_int_equal(blocks_out, 4);
+    assert_int_equal(buffer_append(&many[0], "x", 1), 0);
+    buffer_clear(&many[0]);
+    buffer_stock_trim(&stock);
+    assert_int_equal(blocks_out, 1);
+    buffer_stock_trim(&stock);
+    assert_int_equal(blocks_out, 0);
+    assert_int_equal(buffer_append(&many[0], "x", 1), 0);
+    buffer_clear(&many[0]);
+    buffer_stock_clear(&stock);
+    assert_int_equal(blocks_out, 0);
+}
+
 int main(void)
 {
+    wiping = true;
+
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_buffer_holds_no_memory),
         cmocka_unit_test(bytes_leave_in_the_order_they_came),
@@ -223,6 +322,9 @@ int main(void)
         cmocka_unit_test(a_reservation_is_contiguous_and_counts_once_committed),
         cmocka_unit_test(a_reservation_given_up_is_wiped),
         cmocka_unit_test(without_memory_it_stays_as_it_was),
+        cmocka_unit_test_setup_teardown(a_stock_lends_the_same_memory_again_and_again, stocked, private),
+        cmocka_unit_test_setup_teardown(a_buffer_that_outgrows_the_stock_gives_its_piece_back, stocked, private),
+        cmocka_unit_test_setup_teardown(a_stock_is_bounded_and_gives_back_what_is_not_needed, stocked, private),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

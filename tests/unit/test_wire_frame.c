@@ -7,6 +7,7 @@
 #include <string.h>
 
 static const uint8_t dh_value[1025] = { 0xd1, 0xd2, 0xd3 };
+static const uint8_t ticket[TICKET_LEN_MAX + 1] = { 0xe1, 0xe2 };
 
 /* A frame of each type, and the same by hand from docs/protocol.md section 3. */
 static const struct client_hello client_hello = {
@@ -17,7 +18,20 @@ static const struct client_hello client_hello = {
     .suites = { 2, 3, 1 },
     .suite_count = 3,
 };
-static const char client_hello_bytes[] = "00000031 01 0001 a0a1a2 00*29 0101 0003 d1d2d3 03 0002 0003 0001";
+static const char client_hello_bytes[] = "00000032 01 0001 a0a1a2 00*29 0101 0003 d1d2d3 03 0002 0003 0001 00";
+
+static const struct client_hello offer = {
+    .version = 1,
+    .random = { 0xa0, 0xa1, 0xa2 },
+    .group = DH_FFDHE3072,
+    .dh_public = { dh_value, 3 },
+    .suites = { 2 },
+    .suite_count = 1,
+    .resumes = true,
+    .ticket = { ticket, 2 },
+    .binder = { 0x51, 0x52 },
+};
+static const char offer_bytes[] = "00000072 01 0001 a0a1a2 00*29 0101 0003 d1d2d3 01 0002 01 0002 e1e2 5152 00*62";
 
 static const struct hello_retry hello_retry = { .groups = { 0x0101, 0x0102 }, .group_count = 2 };
 static const char hello_retry_bytes[] = "00000006 02 02 0101 0102";
@@ -26,13 +40,14 @@ static const struct server_hello server_hello = {
     .version = 1,
     .random = { 0xb0, 0xb1 },
     .suite = 2,
+    .resumed = true,
     .dh_public = { dh_value, 3 },
     .identity = { 0x11, 0x12 },
     .signature = { 0x21, 0x22 },
     .confirm = { 0x31, 0x32 },
 };
 static const char server_hello_bytes[] =
-    "000000ca 03 0001 b0b1 00*30 0002 0003 d1d2d3 1112 00*30 2122 00*62 3132 00*62";
+    "000000cb 03 0001 b0b1 00*30 0002 01 0003 d1d2d3 1112 00*30 2122 00*62 3132 00*62";
 
 static const struct client_finish client_finish = { .confirm = { 0x41, 0x42 } };
 static const char client_finish_bytes[] = "00000041 04 4142 00*62";
@@ -40,8 +55,8 @@ static const char client_finish_bytes[] = "00000041 04 4142 00*62";
 static const struct alert alert = { .reason = REASON_BUSY, .retry_after = 0x01020304 };
 static const char alert_bytes[] = "00000006 05 0b 01020304";
 
-static const char *const samples[] = { client_hello_bytes, hello_retry_bytes, server_hello_bytes, client_finish_bytes,
-                                       alert_bytes };
+static const char *const samples[] = { client_hello_bytes,  hello_retry_bytes, server_hello_bytes,
+                                       client_finish_bytes, alert_bytes,       offer_bytes };
 #define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
 
 static size_t sample_bytes(const char *notation, uint8_t room[2048])
@@ -84,6 +99,8 @@ static void each_frame_is_encoded_as_the_document_says(void **state)
     buffer_init(&b, 10000);
     assert_int_equal(frame_put_client_hello(&b, &client_hello), 0);
     holds_just(&b, client_hello_bytes);
+    assert_int_equal(frame_put_client_hello(&b, &offer), 0);
+    holds_just(&b, offer_bytes);
     assert_int_equal(frame_put_hello_retry(&b, &hello_retry), 0);
     holds_just(&b, hello_retry_bytes);
     assert_int_equal(frame_put_server_hello(&b, &server_hello), 0);
@@ -113,6 +130,13 @@ static void each_frame_is_decoded_as_the_document_says(void **state)
     assert_memory_equal(ch.dh_public.data, dh_value, 3);
     assert_int_equal(ch.suite_count, 3);
     assert_memory_equal(ch.suites, client_hello.suites, sizeof(ch.suites));
+    assert_false(ch.resumes);
+    assert_int_equal(ch.ticket.len, 0);
+    assert_int_equal(frame_get_client_hello(by_hand(offer_bytes, room), &ch), 0);
+    assert_true(ch.resumes);
+    assert_int_equal(ch.ticket.len, 2);
+    assert_memory_equal(ch.ticket.data, ticket, 2);
+    assert_memory_equal(ch.binder, offer.binder, sizeof(ch.binder));
 
     struct hello_retry hr;
     assert_int_equal(frame_get_hello_retry(by_hand(hello_retry_bytes, room), &hr), 0);
@@ -124,6 +148,7 @@ static void each_frame_is_decoded_as_the_document_says(void **state)
     assert_int_equal(sh.version, 1);
     assert_memory_equal(sh.random, server_hello.random, sizeof(sh.random));
     assert_int_equal(sh.suite, 2);
+    assert_true(sh.resumed);
     assert_int_equal(sh.dh_public.len, 3);
     assert_memory_equal(sh.dh_public.data, dh_value, 3);
     assert_memory_equal(sh.identity, server_hello.identity, sizeof(sh.identity));
@@ -151,7 +176,7 @@ static void a_frame_is_refused_by_every_other_types_decoder(void **state)
         struct server_hello sh;
         struct client_finish cf;
         struct alert a;
-        assert_int_equal(frame_get_client_hello(frame, &ch), i == 0 ? 0 : -1);
+        assert_int_equal(frame_get_client_hello(frame, &ch), i == 0 || i == 5 ? 0 : -1);
         assert_int_equal(frame_get_hello_retry(frame, &hr), i == 1 ? 0 : -1);
         assert_int_equal(frame_get_server_hello(frame, &sh), i == 2 ? 0 : -1);
         assert_int_equal(frame_get_client_finish(frame, &cf), i == 3 ? 0 : -1);
@@ -217,31 +242,43 @@ static void values_out_of_bounds_are_refused(void **state)
     (void)state;
     /* The length field is set to the truth below, so that only the field in question is wrong. */
     static const char *const refused[] = {
-        "00*4",                                           /* nothing, not even a type */
-        "00*4 01",                                        /* only a type */
-        "00*4 01 0001 00*32 0101 0000 03 0002 0003 0001", /* dh_public of no bytes */
-        "00*4 01 0001 00*32 0104 0401 aa*1025 01 0001",   /* of too many */
-        "00*4 01 0001 00*32 0101 0003 d1d2d3 00",         /* no suite */
-        "00*4 01 0001 00*32 0101 0003 d1d2d3 09 0001 0002 0003 0004 0005 0006 0007 0008 0009",
-        "00*4 01 0001 00*32 0101 0003 d1d2d3 03 0002 0003 0002", /* a suite twice */
-        "00*4 02 00",                                            /* no group */
+        "00*4",                                              /* nothing, not even a type */
+        "00*4 01",                                           /* only a type */
+        "00*4 01 0001 00*32 0101 0000 03 0002 0003 0001 00", /* dh_public of no bytes */
+        "00*4 01 0001 00*32 0104 0401 aa*1025 01 0001 00",   /* of too many */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 00 00",         /* no suite */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 09 0001 0002 0003 0004 0005 0006 0007 0008 0009 00",
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 03 0002 0003 0002 00", /* a suite twice */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002",              /* nothing about resuming */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 02",           /* resumes 2 */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 02 0001 e1 00*64",
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 00 0001 e1 00*64",     /* doesn't, but a ticket */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 01",                   /* does, but none */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 01 0000 00*64",        /* a ticket of no bytes */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 01 0201 e1*513 00*64", /* of too many */
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 01 0001 e1 00*63",     /* a short binder */
+        "00*4 02 00",                                                       /* no group */
         "00*4 02 09 0100 0101 0102 0103 0104 0105 0106 0107 0108",
-        "00*4 03 0001 00*32 0002 0000 00*32 00*64 00*64",         /* dh_public of no bytes */
-        "00*4 03 0001 00*32 0002 0401 aa*1025 00*32 00*64 00*64", /* of too many */
-        "00*4 05 00 00000000",                                    /* reason none */
-        "00*4 05 26 00000000",                                    /* no reason has 38 */
+        "00*4 03 0001 00*32 0002 00 0000 00*32 00*64 00*64",         /* dh_public of no bytes */
+        "00*4 03 0001 00*32 0002 00 0401 aa*1025 00*32 00*64 00*64", /* of too many */
+        "00*4 03 0001 00*32 0002 02 0001 aa 00*32 00*64 00*64",      /* resumed 2 */
+        "00*4 05 00 00000000",                                       /* reason none */
+        "00*4 05 26 00000000",                                       /* no reason has 38 */
         "00*4 05 ff 00000000",
         "00*4 00 0b 00000000", /* no such type */
         "00*4 06 0b 00000000",
         "00*4 10 0b 00000000",
     };
     static const char *const taken[] = {
-        "00*4 01 0001 00*32 0101 0001 d1 08 0001 0002 0003 0004 0005 0006 0007 ffff", /* one unknown */
-        "00*4 01 ffff 00*32 9999 0001 00 01 0000", /* versions, groups: not judged here */
-        "00*4 01 0001 00*32 0104 0400 aa*1024 01 0001",
+        "00*4 01 0001 00*32 0101 0001 d1 08 0001 0002 0003 0004 0005 0006 0007 ffff 00", /* one unknown */
+        "00*4 01 ffff 00*32 9999 0001 00 01 0000 00", /* versions, groups: not judged here */
+        "00*4 01 0001 00*32 0104 0400 aa*1024 01 0001 00",
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 01 0001 e1 00*64",
+        "00*4 01 0001 00*32 0101 0003 d1d2d3 01 0002 01 0200 e1*512 00*64",
         "00*4 02 08 0100 0101 0102 0103 0104 0105 0106 0107",
         "00*4 02 01 ffff",
-        "00*4 03 0001 00*32 0002 0400 aa*1024 00*32 00*64 00*64",
+        "00*4 03 0001 00*32 0002 00 0400 aa*1024 00*32 00*64 00*64",
+        "00*4 03 0001 00*32 0002 01 0400 aa*1024 00*32 00*64 00*64",
         "00*4 05 01 00000000",
         "00*4 05 25 ffffffff",
     };
@@ -282,6 +319,11 @@ static void what_cant_be_decoded_isnt_encoded(void **state)
     ch.suite_count = 4;
     ch.suites[3] = ch.suites[0];
     assert_int_equal(frame_put_client_hello(&b, &ch), -1);
+    ch = offer;
+    ch.ticket.len = 0;
+    assert_int_equal(frame_put_client_hello(&b, &ch), -1);
+    ch.ticket.len = TICKET_LEN_MAX + 1;
+    assert_int_equal(frame_put_client_hello(&b, &ch), -1);
 
     struct hello_retry hr = hello_retry;
     hr.group_count = 0;
@@ -302,23 +344,27 @@ static void what_cant_be_decoded_isnt_encoded(void **state)
     assert_int_equal(buffer_len(&b), 0);
 }
 
-static void the_longest_public_values_fit(void **state)
+static void the_longest_frames_fit(void **state)
 {
     (void)state;
     struct buffer b;
     buffer_init(&b, 10000);
-    struct client_hello ch = client_hello;
+    struct client_hello ch = offer;
     ch.dh_public.len = 1024;
+    ch.ticket.len = TICKET_LEN_MAX;
     ch.suite_count = 8;
     for (uint16_t i = 0; i < 8; i++)
         ch.suites[i] = i;
     assert_int_equal(frame_put_client_hello(&b, &ch), 0);
+    assert_int_equal(buffer_len(&b), 4 + 1 + 2 + 32 + 2 + 2 + 1024 + 1 + 16 + 1 + 2 + 512 + 64);
+    assert_int_equal(buffer_len(&b), CLIENT_HELLO_MAX);
     assert_int_equal(decodes(buffer_data(&b), buffer_len(&b)), 0);
     buffer_clear(&b);
     struct server_hello sh = server_hello;
     sh.dh_public.len = 1024;
     assert_int_equal(frame_put_server_hello(&b, &sh), 0);
-    assert_int_equal(buffer_len(&b), 4 + 1 + 2 + 32 + 2 + 2 + 1024 + 32 + 64 + 64);
+    assert_int_equal(buffer_len(&b), 4 + 1 + 2 + 32 + 2 + 1 + 2 + 1024 + 32 + 64 + 64);
+    assert_int_equal(buffer_len(&b), SERVER_HELLO_MAX);
     assert_int_equal(decodes(buffer_data(&b), buffer_len(&b)), 0);
     buffer_clear(&b);
 }
@@ -354,6 +400,12 @@ static void a_refused_frame_lends_nothing(void **state)
     struct alert a = alert;
 
     struct bytes frame = by_hand(client_hello_bytes, room);
+    frame.len--;
+    set_length(room, frame.len - FRAME_HEADER_LEN);
+    assert_int_equal(frame_get_client_hello(frame, &ch), -1);
+    assert_memory_equal(&ch, &no_client_hello, sizeof(ch));
+    ch = offer;
+    frame = by_hand(offer_bytes, room);
     frame.len--;
     set_length(room, frame.len - FRAME_HEADER_LEN);
     assert_int_equal(frame_get_client_hello(frame, &ch), -1);
@@ -427,7 +479,7 @@ int main(void)
         cmocka_unit_test(whatever_is_taken_could_have_been_encoded),
         cmocka_unit_test(values_out_of_bounds_are_refused),
         cmocka_unit_test(what_cant_be_decoded_isnt_encoded),
-        cmocka_unit_test(the_longest_public_values_fit),
+        cmocka_unit_test(the_longest_frames_fit),
         cmocka_unit_test(a_full_buffer_takes_no_part_of_a_frame),
         cmocka_unit_test(a_refused_frame_lends_nothing),
         cmocka_unit_test(a_frames_end_is_known_from_its_header),

@@ -26,7 +26,7 @@ static const struct sample {
     { "11 ff c0c1c2c3 00*251 ff c0c1c2c3 00*251",
       ROLE_CLIENT,
       { .type = MESSAGE_REGISTER, .credentials = { { some_bytes, 255 }, { some_bytes, 255 } } } },
-    { "12 0102030405060708 0000018bcfe56800 05 'alice' 000003e8 00000e10 001e",
+    { "12 0102030405060708 0000018bcfe56800 05 'alice' 000003e8 00000e10 001e 00000000 0000",
       ROLE_KDC,
       { .type = MESSAGE_WELCOME,
         .welcome = { .session = UINT64_C(0x0102030405060708),
@@ -35,7 +35,16 @@ static const struct sample {
                      .rekey_messages = 1000,
                      .rekey_seconds = 3600,
                      .ping_seconds = 30 } } },
-    { "12 ff*8 ff*8 20 '" LONGEST_NAME "' ff*4 ff*4 ffff",
+    { "12 0102030405060708 0000018bcfe56800 05 'alice' 00*4 00*4 001e 00015180 0004 c0c1c2c3",
+      ROLE_KDC,
+      { .type = MESSAGE_WELCOME,
+        .welcome = { .session = UINT64_C(0x0102030405060708),
+                     .time = 1700000000000,
+                     .name = { "alice" },
+                     .ping_seconds = 30,
+                     .ticket_seconds = 86400,
+                     .ticket = { some_bytes, 4 } } } },
+    { "12 ff*8 ff*8 20 '" LONGEST_NAME "' ff*4 ff*4 ffff ff*4 0200 c0c1c2c3 00*508",
       ROLE_KDC,
       { .type = MESSAGE_WELCOME,
         .welcome = { .session = UINT64_MAX,
@@ -43,7 +52,9 @@ static const struct sample {
                      .name = { LONGEST_NAME },
                      .rekey_messages = UINT32_MAX,
                      .rekey_seconds = UINT32_MAX,
-                     .ping_seconds = UINT16_MAX } } },
+                     .ping_seconds = UINT16_MAX,
+                     .ticket_seconds = UINT32_MAX,
+                     .ticket = { some_bytes, TICKET_LEN_MAX } } } },
     { "13 00000000 0d 00000005",
       ROLE_KDC,
       { .type = MESSAGE_REFUSED, .refused = { .request = 0, .reason = REASON_LOGIN_FAILED, .retry_after = 5 } } },
@@ -118,6 +129,12 @@ static const struct sample {
     { "1e 0102030405060708", ROLE_KDC, { .type = MESSAGE_PONG, .ping = { .token = UINT64_C(0x0102030405060708) } } },
     { "1f 00", ROLE_CLIENT, { .type = MESSAGE_CLOSE, .close = { .reason = REASON_NONE } } },
     { "1f 21", ROLE_KDC, { .type = MESSAGE_CLOSE, .close = { .reason = REASON_SHUTTING_DOWN } } },
+    { "20 0102030405060708 00004000",
+      ROLE_KDC,
+      { .type = MESSAGE_CREDIT, .credit = { .conversation = UINT64_C(0x0102030405060708), .bytes = 16384 } } },
+    { "20 ff*8 ff*4",
+      ROLE_KDC,
+      { .type = MESSAGE_CREDIT, .credit = { .conversation = UINT64_MAX, .bytes = UINT32_MAX } } },
 };
 #define SAMPLE_COUNT (sizeof(samples) / sizeof(samples[0]))
 
@@ -167,6 +184,8 @@ static void same_message(const struct message *a, struct message *b)
         assert_int_equal(a->welcome.rekey_messages, b->welcome.rekey_messages);
         assert_int_equal(a->welcome.rekey_seconds, b->welcome.rekey_seconds);
         assert_int_equal(a->welcome.ping_seconds, b->welcome.ping_seconds);
+        assert_int_equal(a->welcome.ticket_seconds, b->welcome.ticket_seconds);
+        same_bytes(a->welcome.ticket, b->welcome.ticket);
         break;
     case MESSAGE_REFUSED:
         assert_int_equal(a->refused.request, b->refused.request);
@@ -237,6 +256,10 @@ static void same_message(const struct message *a, struct message *b)
     case MESSAGE_CLOSE:
         assert_int_equal(a->close.reason, b->close.reason);
         break;
+    case MESSAGE_CREDIT:
+        assert_true(a->credit.conversation == b->credit.conversation);
+        assert_int_equal(a->credit.bytes, b->credit.bytes);
+        break;
     }
 }
 
@@ -276,7 +299,7 @@ static void each_message_is_decoded_as_the_document_says(void **state)
 static void there_is_a_sample_of_every_type(void **state)
 {
     (void)state;
-    for (unsigned type = MESSAGE_LOGIN; type <= MESSAGE_CLOSE; type++) {
+    for (unsigned type = MESSAGE_LOGIN; type <= MESSAGE_CREDIT; type++) {
         size_t found = 0;
         for (size_t i = 0; i < SAMPLE_COUNT; i++)
             found += samples[i].m.type == type;
@@ -329,7 +352,7 @@ static void a_message_from_the_wrong_side_is_out_of_place(void **state)
     }
     for (unsigned type = 0; type < 256; type++) {
         uint8_t unknown[9] = { (uint8_t)type };
-        if (type >= MESSAGE_LOGIN && type <= MESSAGE_CLOSE)
+        if (type >= MESSAGE_LOGIN && type <= MESSAGE_CREDIT)
             continue;
         for (size_t len = 1; len <= sizeof(unknown); len++) {
             assert_int_equal(decodes(unknown, len, ROLE_CLIENT), MESSAGE_OUT_OF_PLACE);
@@ -342,11 +365,15 @@ static void values_out_of_bounds_are_refused(void **state)
 {
     (void)state;
     static const char *const refused[] = {
-        "12 00*8 00*8 00 00*4 00*4 0000",       /* a name of no bytes */
-        "12 00*8 00*8 21 61*33 00*4 00*4 0000", /* of 33 */
-        "12 00*8 00*8 01 'A' 00*4 00*4 0000",   /* not in canonical form */
-        "13 00000001 00 00000000",              /* reason none */
-        "13 00000001 26 00000000",              /* no reason has 38 */
+        "12 00*8 00*8 00 00*4 00*4 0000 00*4 0000",                /* a name of no bytes */
+        "12 00*8 00*8 21 61*33 00*4 00*4 0000 00*4 0000",          /* of 33 */
+        "12 00*8 00*8 01 'A' 00*4 00*4 0000 00*4 0000",            /* not in canonical form */
+        "12 00*8 00*8 01 'a' 00*4 00*4 0000",                      /* nothing about a ticket */
+        "12 00*8 00*8 01 'a' 00*4 00*4 0000 00000001 0000",        /* a time, and no ticket */
+        "12 00*8 00*8 01 'a' 00*4 00*4 0000 00000000 0001 c0",     /* a ticket, and no time */
+        "12 00*8 00*8 01 'a' 00*4 00*4 0000 00000001 0201 00*513", /* of 513 bytes */
+        "13 00000001 00 00000000",                                 /* reason none */
+        "13 00000001 26 00000000",                                 /* no reason has 38 */
         "13 00000001 ff 00000000",
         "14 00000000 03 'bob'", /* request 0 */
         "14 00000001 00",
@@ -393,6 +420,7 @@ static void values_out_of_bounds_are_refused(void **state)
         "1c 00000001 03 'b*b' 01 00*8",
         "1f 26", /* no reason has 38 */
         "1f ff",
+        "20 00*8 00000000", /* credit of nothing */
     };
     uint8_t *plain = malloc(ROOM);
     assert_non_null(plain);
@@ -476,13 +504,18 @@ static void what_cant_be_decoded_isnt_encoded(void **state)
     const struct message refused[] = {
         { .type = (enum message_type)0 },
         { .type = (enum message_type)15 },
-        { .type = (enum message_type)32 },
+        { .type = (enum message_type)33 },
         { .type = (enum message_type)(256 + MESSAGE_PING) },
         { .type = MESSAGE_LOGIN, .credentials = { { some_bytes, 256 }, { some_bytes, 1 } } },
         { .type = MESSAGE_LOGIN, .credentials = { { some_bytes, 1 }, { some_bytes, 256 } } },
         { .type = MESSAGE_WELCOME },
         { .type = MESSAGE_WELCOME, .welcome = { .name = { "Alice" } } },
         { .type = MESSAGE_WELCOME, .welcome = { .name = unending } },
+        { .type = MESSAGE_WELCOME, .welcome = { .name = { "a" }, .ticket_seconds = 1 } },
+        { .type = MESSAGE_WELCOME, .welcome = { .name = { "a" }, .ticket = { some_bytes, 1 } } },
+        { .type = MESSAGE_WELCOME,
+          .welcome = { .name = { "a" }, .ticket_seconds = 1, .ticket = { some_bytes, TICKET_LEN_MAX + 1 } } },
+        { .type = MESSAGE_CREDIT, .credit = { .conversation = 1, .bytes = 0 } },
         { .type = MESSAGE_REFUSED, .refused = { .reason = REASON_NONE } },
         { .type = MESSAGE_REFUSED, .refused = { .reason = REASON_COUNT } },
         { .type = MESSAGE_OPEN, .open = { .request = 0, .peer = { "bob" } } },
@@ -589,11 +622,11 @@ static void types_have_names(void **state)
 {
     (void)state;
     static const char *const names[] = {
-        "login",    "register", "welcome",    "refused", "open",      "grant", "ciphertext", "undelivered",
-        "presence", "list",     "list_reply", "who",     "who_reply", "ping",  "pong",       "close",
+        "login", "register",   "welcome", "refused",   "open", "grant", "ciphertext", "undelivered", "presence",
+        "list",  "list_reply", "who",     "who_reply", "ping", "pong",  "close",      "credit",
     };
     for (unsigned i = 0; i < 300; i++) {
-        bool known = i >= 16 && i < 32;
+        bool known = i >= 16 && i < 33;
         assert_string_equal(message_type_name(i), known ? names[i - 16] : "unknown");
     }
     assert_string_equal(message_type_name(~0u), "unknown");

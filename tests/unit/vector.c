@@ -74,6 +74,27 @@ done:
     buffer_clear(&out);
 }
 
+static void welcome(struct vector *v, struct person *p)
+{
+    struct fixed_rng rng;
+    struct message m = {
+        .type = MESSAGE_WELCOME,
+        .welcome = { .session = p->session,
+                     .time = UINT64_C(1700000000000),
+                     .rekey_messages = 1000,
+                     .rekey_seconds = 3600,
+                     .ping_seconds = 30,
+                     .ticket_seconds = 86400,
+                     .ticket = { .data = p->ticket, .len = sizeof(p->ticket) } },
+    };
+
+    fixed_rng_init(&rng, p->ticket_rng);
+    vector_check(v, rng_fill(&rng.rng, p->ticket, sizeof(p->ticket)) == 0, "ticket");
+    vector_person_line(v, p, "ticket", p->ticket, sizeof(p->ticket));
+    vector_check(v, name_from_string(p->name, &m.welcome.name) == 0, "name");
+    record(v, p, false, "welcome", &m);
+}
+
 static void login(struct vector *v, struct person *p, const char *password)
 {
     struct message m = { .type = MESSAGE_LOGIN };
@@ -82,16 +103,7 @@ static void login(struct vector *v, struct person *p, const char *password)
     m.credentials.name = (struct bytes){ .data = (const uint8_t *)p->name, .len = strlen(p->name) };
     m.credentials.password = (struct bytes){ .data = (const uint8_t *)password, .len = strlen(password) };
     record(v, p, true, "login", &m);
-    m = (struct message){
-        .type = MESSAGE_WELCOME,
-        .welcome = { .session = p->session,
-                     .time = UINT64_C(1700000000000),
-                     .rekey_messages = 1000,
-                     .rekey_seconds = 3600,
-                     .ping_seconds = 30 },
-    };
-    vector_check(v, name_from_string(p->name, &m.welcome.name) == 0, "name");
-    record(v, p, false, "welcome", &m);
+    welcome(v, p);
 }
 
 /* ---- conversation ---- */
@@ -294,14 +306,24 @@ static void write_all(struct vector *v)
         chains(v, a_to_b, b_to_a);
     if (!v->failed)
         talks(v, a_to_b, b_to_a);
+    vector_comment(v, "---- Alice again, with the ticket of her first session: ffdhe2048, chacha20-poly1305. ----");
+    if (!v->failed)
+        vector_handshake(v, &v->again);
+    if (!v->failed)
+        records_begin(v, &v->again);
+    vector_comment(v, "What follows client_finish: her second session's welcome.");
+    if (!v->failed)
+        welcome(v, &v->again);
 }
 
 int vector_write(FILE *out)
 {
     static const struct person alice = {
         .name = "alice",
+        .prefix = "alice_",
         .client_rng = "alice",
         .server_rng = "kdc for alice",
+        .ticket_rng = "ticket for alice",
         .policy = { .groups = { DH_FFDHE2048 },
                     .group_count = 1,
                     .suites = { SUITE_CHACHA20_POLY1305, SUITE_3DES_CBC_HMAC_SHA512 },
@@ -310,8 +332,10 @@ int vector_write(FILE *out)
     };
     static const struct person bob = {
         .name = "bob",
+        .prefix = "bob_",
         .client_rng = "bob",
         .server_rng = "kdc for bob",
+        .ticket_rng = "ticket for bob",
         .policy = { .groups = { DH_FFDHE3072, DH_FFDHE2048 },
                     .group_count = 2,
                     .suites = { SUITE_AES_256_GCM },
@@ -324,10 +348,18 @@ int vector_write(FILE *out)
     v->out = out;
     v->alice = alice;
     v->bob = bob;
+    v->again = alice;
+    v->again.prefix = "alice_again_";
+    v->again.client_rng = "alice again";
+    v->again.server_rng = "kdc for alice again";
+    v->again.ticket_rng = "ticket for alice again";
+    v->again.before = &v->alice;
+    v->again.session = UINT64_C(0xa11ce00000000003);
     write_all(v);
     bool failed = v->failed || ferror(out) != 0;
     close_records(&v->alice);
     close_records(&v->bob);
+    close_records(&v->again);
     identity_free(&v->identity);
     secret_free(&v);
     return failed ? -1 : 0;

@@ -5,8 +5,9 @@
 
 #include <string.h>
 
-/* Where both hellos have their public value. */
-#define HELLO_DH_AT (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 2)
+/* Where the hellos have their public value. */
+#define CLIENT_DH_AT (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 2)
+#define SERVER_DH_AT (FRAME_HEADER_LEN + 1 + 2 + HELLO_RANDOM_LEN + 2 + 1 + 2)
 
 static struct bytes take(struct buffer *b, uint8_t *room)
 {
@@ -38,14 +39,19 @@ static void key_lines(struct vector *v, struct person *p, const uint8_t *transcr
                       const uint8_t *private_key, const uint8_t *kdc_public)
 {
     const struct dh_group *group = p->keys.group;
-    uint8_t th[64], th_s[64], th_c[64], z[DH_PUBLIC_MAX], prk[64], key[64], signed_bytes[128];
+    uint8_t th[64], th_s[64], th_c[64], z[DH_PUBLIC_MAX + 64], prk[64], key[64], signed_bytes[128];
+    size_t ikm_len = group->len;
     const uint8_t *end = transcript + len; /* of the server_hello */
 
     sha512_hash(transcript, len - 128, th);
     sha512_hash(transcript, len - 64, th_s);
     sha512_hash(transcript, len, th_c);
     vector_check(v, dh_shared(group, private_key, kdc_public, group->len, z) == DH_OK, "shared secret");
-    hmac_sha512(th, 64, z, group->len, prk);
+    if (p->before != NULL) {
+        memcpy(z + ikm_len, p->before->keys.resumption, 64);
+        ikm_len += 64;
+    }
+    hmac_sha512(th, 64, z, ikm_len, prk);
     vector_person_line(v, p, "th", th, 64);
     vector_person_line(v, p, "th_s", th_s, 64);
     vector_person_line(v, p, "th_c", th_c, 64);
@@ -64,6 +70,9 @@ static void key_lines(struct vector *v, struct person *p, const uint8_t *transcr
     vector_expand_label(prk, "exporter", key);
     vector_person_line(v, p, "exporter", key, 64);
     vector_check(v, memcmp(key, p->keys.exporter, 64) == 0, "exporter");
+    vector_expand_label(prk, "resumption", key);
+    vector_person_line(v, p, "resumption", key, 64);
+    vector_check(v, memcmp(key, p->keys.resumption, 64) == 0, "resumption");
 
     int context = snprintf((char *)signed_bytes, sizeof(signed_bytes), "kdc-chat v1 server signature");
     memcpy(signed_bytes + context + 1, th, 64);
@@ -84,6 +93,42 @@ static void key_lines(struct vector *v, struct person *p, const uint8_t *transcr
     vector_person_line(v, p, "client_confirm", confirm, 64);
 }
 
+/* The ticket that the welcome of p->before brought. */
+static bool open_ticket(void *context, struct bytes ticket, uint8_t secret[KDF_SECRET_LEN])
+{
+    const struct person *p = context;
+
+    if (p->before == NULL || ticket.len != sizeof(p->before->ticket) ||
+        memcmp(ticket.data, p->before->ticket, ticket.len) != 0)
+        return false;
+    memcpy(secret, p->before->keys.resumption, KDF_SECRET_LEN);
+    return true;
+}
+
+static bool offer(struct handshake_client *client, const struct person *p)
+{
+    const struct person *before = p->before;
+
+    return before == NULL ||
+           handshake_client_offer(client, (struct bytes){ .data = before->ticket, .len = sizeof(before->ticket) },
+                                  before->keys.resumption) == 0;
+}
+
+/* Section 3.5, from the transcript, which ends with the client_hello. */
+static void binder_lines(struct vector *v, const struct person *p, const uint8_t *transcript, size_t len)
+{
+    uint8_t hash[64], key[64], binder[64];
+
+    vector_comment(v, "Section 3.5: from the first session's resumption.");
+    sha512_hash(transcript, len - 64, hash);
+    vector_expand_label(p->before->keys.resumption, "binder", key);
+    hmac_sha512(key, 64, hash, 64, binder);
+    vector_person_line(v, p, "binder_key", key, 64);
+    vector_person_line(v, p, "binder_over", hash, 64);
+    vector_person_line(v, p, "binder", binder, 64);
+    vector_check(v, memcmp(binder, transcript + len - 64, 64) == 0, "binder");
+}
+
 void vector_handshake(struct vector *v, struct person *p)
 {
     static const struct handshake_policy kdc_policy = {
@@ -98,7 +143,8 @@ void vector_handshake(struct vector *v, struct person *p)
     struct handshake_failure failure;
     enum reason reason = REASON_NONE;
     uint8_t transcript[VECTOR_ROOM], room[VECTOR_ROOM];
-    size_t len = sizeof(PROTOCOL_NAME) - 1, client_skip = 0;
+    size_t len = sizeof(PROTOCOL_NAME) - 1, hello_len = 0, client_skip = 0;
+    const struct handshake_tickets tickets = { .context = p, .open = open_ticket };
     uint8_t private_key[DH_PRIVATE_MAX], kdc_private[DH_PRIVATE_MAX];
 
     fixed_rng_init(&client_rng, p->client_rng);
@@ -107,8 +153,9 @@ void vector_handshake(struct vector *v, struct person *p)
     buffer_init(&to_client, VECTOR_ROOM);
     memcpy(transcript, PROTOCOL_NAME, len);
     struct handshake_client *client = handshake_client_new(&p->policy, &client_rng.rng);
-    struct handshake_server *server = handshake_server_new(&kdc_policy, v->identity, &server_rng.rng);
-    if (client == NULL || server == NULL || handshake_client_start(client, &to_kdc) != REASON_NONE) {
+    struct handshake_server *server = handshake_server_new(&kdc_policy, v->identity, &tickets, &server_rng.rng);
+    if (client == NULL || server == NULL || !offer(client, p) ||
+        handshake_client_start(client, &to_kdc) != REASON_NONE) {
         vector_check(v, false, "handshake doesn't start");
         goto out;
     }
@@ -119,7 +166,7 @@ void vector_handshake(struct vector *v, struct person *p)
         vector_comment(v, "The group isn't accepted: hello_retry, and another client_hello.");
         const struct dh_group *refused = handshake_client_group(client);
         vector_person_line(v, p, "refused_client_hello", frame.data, frame.len);
-        exponent(v, p, p->client_rng, HELLO_RANDOM_LEN, refused, frame.data + HELLO_DH_AT, "refused_client_private",
+        exponent(v, p, p->client_rng, HELLO_RANDOM_LEN, refused, frame.data + CLIENT_DH_AT, "refused_client_private",
                  private_key);
         client_skip = HELLO_RANDOM_LEN + refused->private_len;
         memcpy(transcript + len, frame.data, frame.len);
@@ -137,15 +184,16 @@ void vector_handshake(struct vector *v, struct person *p)
     vector_comment(v, "client_hello, server_hello, client_finish: whole frames. Then the two private exponents.");
     vector_person_line(v, p, "client_hello", frame.data, frame.len);
     uint8_t client_public[DH_PUBLIC_MAX], kdc_public[DH_PUBLIC_MAX];
-    memcpy(client_public, frame.data + HELLO_DH_AT, group->len);
+    memcpy(client_public, frame.data + CLIENT_DH_AT, group->len);
     memcpy(transcript + len, frame.data, frame.len);
     len += frame.len;
+    hello_len = len;
 
     handshake_server_compute(server);
     vector_check(v, handshake_server_reply(server, &to_client) == REASON_NONE, "server_hello");
     frame = take(&to_client, room);
     vector_person_line(v, p, "server_hello", frame.data, frame.len);
-    memcpy(kdc_public, frame.data + HELLO_DH_AT, group->len);
+    memcpy(kdc_public, frame.data + SERVER_DH_AT, group->len);
     memcpy(transcript + len, frame.data, frame.len);
     len += frame.len;
     vector_check(v, handshake_client_frame(client, frame, &to_kdc, &failure) == HANDSHAKE_IDENTITY,
@@ -156,11 +204,14 @@ void vector_handshake(struct vector *v, struct person *p)
     vector_check(v, handshake_server_frame(server, frame, &to_client, &kdc_keys, &reason) == HANDSHAKE_SERVER_DONE,
                  "client_finish refused");
     vector_check(v, memcmp(&kdc_keys, &p->keys, sizeof(kdc_keys)) == 0, "the two sides' keys");
+    vector_check(v, p->keys.resumed == (p->before != NULL), "resumed");
     if (v->failed)
         goto out;
 
     exponent(v, p, p->client_rng, client_skip + HELLO_RANDOM_LEN, group, client_public, "client_private", private_key);
     exponent(v, p, p->server_rng, HELLO_RANDOM_LEN, group, kdc_public, "kdc_private", kdc_private);
+    if (p->before != NULL)
+        binder_lines(v, p, transcript, hello_len);
     vector_comment(v, "Section 3.3.");
     key_lines(v, p, transcript, len, private_key, kdc_public);
 

@@ -12,14 +12,18 @@
 #include <stdio.h>
 
 #define VECTOR_ROOM 8192 /* for any frame, and for a transcript */
+#define VECTOR_TICKET_LEN 100
 
 /* One person's session: the handshake, then a record half for each direction at each end. */
 struct person {
     const char *name;
-    const char *client_rng, *server_rng; /* names of their streams */
+    const char *prefix;                               /* of its lines */
+    const char *client_rng, *server_rng, *ticket_rng; /* names of their streams */
+    const struct person *before;                      /* the session whose ticket this one offers; NULL: none */
     struct handshake_policy policy;
     uint64_t session;
     struct handshake_keys keys;
+    uint8_t ticket[VECTOR_TICKET_LEN]; /* that its welcome brings */
     struct record_half client_send, client_receive, kdc_send, kdc_receive;
     struct epoch *epoch;
 };
@@ -27,7 +31,7 @@ struct person {
 struct vector {
     FILE *out;
     struct identity *identity;
-    struct person alice, bob;
+    struct person alice, bob, again; /* again: alice, once more */
     uint8_t issued_key[TDES_KEY_LEN];
     struct message_grant grant;
     bool failed;
@@ -45,7 +49,7 @@ void vector_expand(const uint8_t prk[64], const void *info, size_t info_len, uin
 void vector_expand_label(const uint8_t prk[64], const char *label, uint8_t out[64]);
 void vector_derive(const struct suite *suite, const uint8_t secret[64], const char *label, uint8_t *key, uint8_t *iv);
 
-/* One person's handshake: frames, exponents, and everything of section 3.3. Fills p->keys. */
+/* One person's handshake: frames, exponents, and everything of sections 3.3 and 3.5. Fills p->keys. */
 void vector_handshake(struct vector *v, struct person *p);
 
 #endif

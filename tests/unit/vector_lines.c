@@ -28,9 +28,7 @@ void vector_line(struct vector *v, const char *prefix, const char *name, const v
 
 void vector_person_line(struct vector *v, const struct person *p, const char *name, const void *data, size_t len)
 {
-    char prefix[16];
-    snprintf(prefix, sizeof(prefix), "%s_", p->name);
-    vector_line(v, prefix, name, data, len);
+    vector_line(v, p->prefix, name, data, len);
 }
 
 void vector_expand(const uint8_t prk[64], const void *info, size_t info_len, uint8_t *out, size_t len)

@@ -1,0 +1,253 @@
+#include "kdc/journal_internal.h"
+
+#include "kdc/clock.h"
+
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define JOURNAL_NICE 5 /* as the workers */
+#define LOOK_MS 1000   /* between two looks for changed accounts */
+/* A look takes so much of the time of the one before: changes that were not committed yet. */
+#define OVERLAP_US (10 * 1000000)
+/* Our clock and the database's, at most, at the first look. */
+#define CLOCKS_APART_US (UINT64_C(3600) * 1000000)
+
+static void give_back(struct journal *journal, struct mail_issue *mail, enum reason reason)
+{
+    mail->mail.type = MAIL_UNISSUED;
+    mail->reason = reason;
+    journal->options.deliver(journal->options.context, &mail->mail);
+}
+
+static enum reason reason_of(enum store_result result)
+{
+    return result == STORE_UNAVAILABLE ? REASON_UNAVAILABLE : REASON_INTERNAL;
+}
+
+/* The first of each list, without taking them out. */
+static struct store_batch make_batch(struct journal *journal, const struct journal_list *issues,
+                                     const struct journal_list *events)
+{
+    struct store_batch batch = { .issues = journal->batch_issues, .events = journal->batch_events };
+    const uint64_t now = clock_monotonic_ms();
+    for (struct mailbox_item *item = issues->oldest; item != NULL && batch.issue_count < JOURNAL_BATCH_MAX;
+         item = item->next) {
+        const struct mail_issue *mail = journal_issue_of(item);
+        journal->batch_issues[batch.issue_count++] = (struct store_issue){ .user_a = mail->user_a,
+                                                                           .user_b = mail->user_b,
+                                                                           .name_a = mail->issue.name_a.text,
+                                                                           .name_b = mail->issue.name_b.text,
+                                                                           .source = mail->source };
+    }
+    for (struct mailbox_item *item = events->oldest; item != NULL && batch.event_count < JOURNAL_BATCH_MAX;
+         item = item->next) {
+        const struct journal_entry *entry = journal_entry_of(item);
+        journal->batch_events[batch.event_count++] = (struct store_event){ .event = entry->event.event,
+                                                                           .user = entry->event.user,
+                                                                           .source = entry->event.source,
+                                                                           .detail = entry->event.detail,
+                                                                           .logged_in = entry->event.logged_in,
+                                                                           .age_ms = now - entry->time };
+    }
+    return batch;
+}
+
+/* Notes what is done with, before anybody can see it. */
+static void note_written(struct journal *journal, const struct store_batch *batch, enum store_result result)
+{
+    bool tell = false;
+    pthread_mutex_lock(&journal->lock);
+    journal->away = result == STORE_UNAVAILABLE;
+    journal->issues_taken -= batch->issue_count;
+    if (result != STORE_UNAVAILABLE) {
+        journal->events_taken -= batch->event_count;
+    }
+    if (result == STORE_OK) {
+        journal->batches++;
+    } else if (result != STORE_UNAVAILABLE && batch->event_count > 0) {
+        tell = journal_note_dropped(journal, batch->event_count);
+    }
+    const uint64_t dropped = journal->dropped;
+    pthread_mutex_unlock(&journal->lock);
+    if (tell) {
+        journal_complain("the database refuses them", dropped);
+    }
+}
+
+static void hand_on(struct journal *journal, struct journal_list *issues, const struct store_batch *batch,
+                    enum store_result result)
+{
+    for (size_t i = 0; i < batch->issue_count; i++) {
+        struct mail_issue *mail = journal_issue_of(journal_list_take(issues));
+        const struct store_issue *issue = &batch->issues[i];
+        if (result != STORE_OK) {
+            give_back(journal, mail, reason_of(result));
+        } else if (issue->conversation == 0) {
+            give_back(journal, mail, REASON_NO_SUCH_USER);
+        } else {
+            mail->issue.conversation = issue->conversation;
+            mail->issue.epoch = issue->epoch;
+            journal->options.deliver(journal->options.context, &mail->mail);
+        }
+    }
+}
+
+static enum store_result write_batch(struct journal *journal, struct accounts *accounts, struct journal_list *issues,
+                                     struct journal_list *events)
+{
+    struct store_batch batch = make_batch(journal, issues, events);
+    const enum store_result result = accounts != NULL ? accounts->write(accounts, &batch) : STORE_BROKEN;
+    note_written(journal, &batch, result);
+    hand_on(journal, issues, &batch, result);
+    /* While the database is away events wait for it. */
+    for (size_t i = 0; result != STORE_UNAVAILABLE && i < batch.event_count; i++) {
+        free(journal_entry_of(journal_list_take(events)));
+    }
+    return result;
+}
+
+/* What the thread has taken and can't write now: back to the front of the queue. */
+static void put_back(struct journal *journal, struct journal_list *events)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal->events_taken = 0;
+    journal_list_move(events, &journal->events);
+    journal->events = *events;
+    pthread_mutex_unlock(&journal->lock);
+}
+
+/* The database is away: whoever has come by now needn't wait for the next to find that out. */
+static void refuse_all(struct journal *journal, struct journal_list *issues)
+{
+    pthread_mutex_lock(&journal->lock);
+    journal_list_move(issues, &journal->issues);
+    journal->issues_taken = 0;
+    pthread_mutex_unlock(&journal->lock);
+    struct mailbox_item *item;
+    while ((item = journal_list_take(issues)) != NULL) {
+        give_back(journal, journal_issue_of(item), REASON_UNAVAILABLE);
+    }
+}
+
+static void write_all(struct journal *journal, struct accounts *accounts)
+{
+    struct journal_list issues = { 0 };
+    struct journal_list events = { 0 };
+    pthread_mutex_lock(&journal->lock);
+    journal_list_move(&issues, &journal->issues);
+    journal_list_move(&events, &journal->events);
+    journal->issues_taken = issues.len;
+    journal->events_taken = events.len;
+    pthread_mutex_unlock(&journal->lock);
+    while (issues.len > 0 || events.len > 0) {
+        if (write_batch(journal, accounts, &issues, &events) == STORE_UNAVAILABLE) {
+            refuse_all(journal, &issues);
+            put_back(journal, &events);
+            return;
+        }
+    }
+}
+
+static void put_change(void *context, uint64_t user, uint64_t epoch, uint64_t changed_ms)
+{
+    struct journal *journal = context;
+    if (account_changes_put(journal->options.changes, user, epoch, changed_ms) != 0) {
+        journal->put_failed = true;
+    }
+}
+
+/* Asks which accounts have changed since the last time. */
+static enum store_result ask_changes(struct journal *journal, struct accounts *accounts)
+{
+    const uint64_t keep_us = UINT64_C(1000000) * ACCOUNT_CHANGES_SECONDS;
+    uint64_t since =
+        journal->since != 0 ? journal->since - OVERLAP_US : clock_wall_ms() * 1000 - keep_us - CLOCKS_APART_US;
+    journal->put_failed = false;
+    const enum store_result result = accounts->changes(accounts, &since, put_change, journal);
+    if (result == STORE_OK && !journal->put_failed) {
+        journal->since = since;
+        account_changes_fed(journal->options.changes, (since - keep_us) / 1000);
+    }
+    return result == STORE_OK && journal->put_failed ? STORE_BROKEN : result;
+}
+
+static void look(struct journal *journal, struct accounts *accounts)
+{
+    pthread_mutex_lock(&journal->lock);
+    const uint64_t wanted = journal->looks_wanted;
+    const bool asked_for = wanted != journal->looks_done;
+    pthread_mutex_unlock(&journal->lock);
+    const uint64_t now = clock_monotonic_ms();
+    if (!asked_for && now < journal->next_look) {
+        return;
+    }
+    journal->next_look = now + LOOK_MS;
+    enum store_result result = STORE_BROKEN;
+    const bool asks = accounts != NULL && journal->options.changes != NULL;
+    if (asks) {
+        result = ask_changes(journal, accounts);
+    }
+    pthread_mutex_lock(&journal->lock);
+    journal->away = asks ? result == STORE_UNAVAILABLE : journal->away;
+    journal->looks_done = wanted;
+    journal->look_failed = result != STORE_OK;
+    pthread_cond_broadcast(&journal->looked);
+    pthread_mutex_unlock(&journal->lock);
+}
+
+void journal_step(struct journal *journal, struct accounts *accounts)
+{
+    write_all(journal, accounts);
+    look(journal, accounts);
+}
+
+/* Under the lock. Events alone are no reason to ask a database that is away more often than once a second. */
+static bool has_work(const struct journal *journal)
+{
+    return journal->issues.len > 0 || (journal->events.len > 0 && !journal->away) ||
+           journal->looks_wanted != journal->looks_done;
+}
+
+bool journal_has_work(struct journal *journal)
+{
+    pthread_mutex_lock(&journal->lock);
+    const bool has = has_work(journal);
+    pthread_mutex_unlock(&journal->lock);
+    return has;
+}
+
+/* Under the lock: until there is work, or it is time for a look. */
+static void wait_for_work(struct journal *journal)
+{
+    const uint64_t now = clock_monotonic_ms();
+    if (journal->next_look <= now) {
+        return;
+    }
+    const struct timespec until = journal_in_ms(journal->next_look - now);
+    int waited = 0;
+    while (waited == 0 && !journal->stopping && !has_work(journal)) {
+        journal->sleeps = true;
+        waited = pthread_cond_timedwait(&journal->work, &journal->lock, &until);
+    }
+    journal->sleeps = false;
+}
+
+void *journal_work(void *argument)
+{
+    struct journal *journal = argument;
+    /* Linux: a thread has a niceness of its own. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), JOURNAL_NICE);
+    struct accounts *accounts = journal->options.start(journal->options.context);
+    pthread_mutex_lock(&journal->lock);
+    while (!journal->stopping) {
+        pthread_mutex_unlock(&journal->lock);
+        journal_step(journal, accounts);
+        pthread_mutex_lock(&journal->lock);
+        wait_for_work(journal);
+    }
+    pthread_mutex_unlock(&journal->lock);
+    write_all(journal, accounts); /* issues are dropped by now */
+    journal->options.stop(journal->options.context, accounts);
+    return NULL;
+}

@@ -1,0 +1,116 @@
+-- Puts on record, in one transaction, whatever a KDC has gathered:
+--   {"issues": [[user, user, name, name, source], ...], "events": [[user, age, event, name, source, detail], ...]}
+-- issues: a key is issued for the conversation of these two (made when it is their first; who opened comes first). Of
+-- several for the same two each gets an epoch of its own, in their order. One row for each: its number in the batch, the
+-- conversation, the epoch; none for what can't be: with oneself, or with an account that was deleted.
+-- events: for the audit log, so many milliseconds old; a user's number other than 0 makes it that account's last login.
+--
+-- Rows are locked in the same order by all who call this: first accounts (as in admin_user_delete), then conversations by
+-- pair, without the gaps between them (READ COMMITTED). A conversation's row is locked from the first change to the commit,
+-- so its epochs are in the order of commits.
+
+DELIMITER //
+
+DROP PROCEDURE IF EXISTS kdc_journal//
+
+CREATE PROCEDURE kdc_journal(IN p_batch LONGTEXT CHARACTER SET utf8mb4)
+    SQL SECURITY DEFINER
+BEGIN
+    DECLARE v_now DATETIME(3) DEFAULT UTC_TIMESTAMP(3);
+    DECLARE v_issues LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.issues');
+    DECLARE v_events LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.events');
+    DECLARE v_new BIGINT UNSIGNED;
+    DECLARE v_lock TINYINT UNSIGNED;
+    DECLARE EXIT HANDLER FOR SQLEXCEPTION
+    BEGIN
+        ROLLBACK;
+        RESIGNAL;
+    END;
+
+    SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
+    START TRANSACTION;
+
+    IF JSON_LENGTH(v_events) > 0 THEN
+        UPDATE (SELECT e.user, MIN(e.age) AS age
+                  FROM JSON_TABLE(v_events, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$[0]',
+                                                            age BIGINT UNSIGNED PATH '$[1]')) AS e
+                 WHERE e.user <> 0
+                 GROUP BY e.user
+                 ORDER BY e.user) AS logins
+               STRAIGHT_JOIN users ON users.id = logins.user
+           SET users.last_login = TIMESTAMPADD(MICROSECOND, -1000 * CAST(logins.age AS SIGNED), v_now),
+               users.changed = users.changed;
+
+        INSERT INTO audit (time, event, user, source, detail)
+        SELECT TIMESTAMPADD(MICROSECOND, -1000 * CAST(e.age AS SIGNED), v_now), e.event, e.name, e.source, e.detail
+          FROM JSON_TABLE(v_events, '$[*]' COLUMNS (number FOR ORDINALITY,
+                                                    age BIGINT UNSIGNED PATH '$[1]',
+                                                    event VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[2]',
+                                                    name VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[3]',
+                                                    source VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[4]',
+                                                    detail VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[5]')) AS e
+         ORDER BY e.number;
+    END IF;
+
+    IF JSON_LENGTH(v_issues) > 0 THEN
+        -- New conversations, with no epoch yet: one maker at a time. Two that find each other's row already there would wait
+        -- for each other's gaps. (A SELECT in an IF or a SET would lock what it reads.)
+        SELECT COUNT(*) INTO v_new
+          FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (a BIGINT UNSIGNED PATH '$[0]', b BIGINT UNSIGNED PATH '$[1]')) AS i
+          LEFT JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b)
+         WHERE c.id IS NULL;
+        IF v_new > 0 THEN
+            SELECT id INTO v_lock FROM conversations_new WHERE id = 1 FOR UPDATE;
+
+            INSERT INTO conversations (user_a, user_b, epoch, last_issued)
+            SELECT DISTINCT LEAST(i.a, i.b) AS low, GREATEST(i.a, i.b) AS high, 0, v_now
+              FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (a BIGINT UNSIGNED PATH '$[0]',
+                                                        b BIGINT UNSIGNED PATH '$[1]')) AS i
+              LEFT JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b)
+              LEFT JOIN deleted_users AS gone_a ON gone_a.user = i.a
+              LEFT JOIN deleted_users AS gone_b ON gone_b.user = i.b
+             WHERE c.id IS NULL AND gone_a.user IS NULL AND gone_b.user IS NULL AND i.a <> i.b
+             ORDER BY low, high;
+
+            INSERT INTO conversation_members (conversation, user)
+            SELECT c.id, IF(m.second, c.user_b, c.user_a)
+              FROM (SELECT DISTINCT LEAST(i.a, i.b) AS low, GREATEST(i.a, i.b) AS high
+                      FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (a BIGINT UNSIGNED PATH '$[0]',
+                                                                b BIGINT UNSIGNED PATH '$[1]')) AS i) AS pairs
+              JOIN conversations AS c ON c.user_a = pairs.low AND c.user_b = pairs.high AND c.epoch = 0
+              JOIN (SELECT 0 AS second UNION ALL SELECT 1) AS m;
+        END IF;
+
+        UPDATE (SELECT LEAST(i.a, i.b) AS low, GREATEST(i.a, i.b) AS high, COUNT(*) AS number
+                  FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (a BIGINT UNSIGNED PATH '$[0]',
+                                                            b BIGINT UNSIGNED PATH '$[1]')) AS i
+                 GROUP BY low, high
+                 ORDER BY low, high) AS pairs
+               STRAIGHT_JOIN conversations AS c ON c.user_a = pairs.low AND c.user_b = pairs.high
+           SET c.epoch = c.epoch + pairs.number, c.last_issued = v_now;
+
+        INSERT INTO audit (time, event, user, source, detail)
+        SELECT v_now, 'key issued', i.name_a, i.source,
+               CONCAT('conversation ', c.id, ' epoch ',
+                      c.epoch - COUNT(*) OVER (PARTITION BY c.id) + ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number),
+                      ' with ', i.name_b)
+          FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (number FOR ORDINALITY,
+                                                    a BIGINT UNSIGNED PATH '$[0]',
+                                                    b BIGINT UNSIGNED PATH '$[1]',
+                                                    name_a VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[2]',
+                                                    name_b VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[3]',
+                                                    source VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[4]')) AS i
+          JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b)
+         ORDER BY i.number;
+    END IF;
+
+    -- Before the commit: behind it another KDC may count on. The caller believes it only once the whole call has gone well.
+    SELECT i.number, c.id AS conversation,
+           c.epoch - COUNT(*) OVER (PARTITION BY c.id) + ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number) AS epoch
+      FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (number FOR ORDINALITY, a BIGINT UNSIGNED PATH '$[0]',
+                                                b BIGINT UNSIGNED PATH '$[1]')) AS i
+      JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b);
+    COMMIT;
+END//
+
+DELIMITER ;

@@ -1,0 +1,302 @@
+"""More is asked of kdcd than it can give, by one address or by many; and how soon it is there after its start."""
+import contextlib
+import functools
+import os
+import resource
+import signal
+import socket
+import subprocess
+import time
+from unittest import mock
+
+import pytest
+
+from interop.attack import PASSWORD, TwoPeople, connect, hello
+from interop.client import Client, Closed, Refused
+from interop.messages import CAUSE, Reader
+from interop.protocol import Alerted
+from support.programs import SLOWER, environment, program, wait_until
+
+STRANGER = "127.0.0.2"
+START_MAX = 1.0 * SLOWER  # on an idle machine it is 20 ms
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@contextlib.contextmanager
+def coming_from(address):
+    """Who connects in here comes from that address."""
+    bound = functools.partial(socket.create_connection, source_address=(address, 0))
+    with mock.patch("socket.create_connection", bound):
+        yield
+
+
+def rss(kdc):
+    with open(f"/proc/{kdc.pid}/statm", encoding="ascii") as file:
+        return int(file.read().split()[1]) * resource.getpagesize()
+
+
+def cpu(kdc):
+    """Seconds, of user and system."""
+    with open(f"/proc/{kdc.pid}/stat", encoding="ascii") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def open_files(kdc):
+    return len(os.listdir(f"/proc/{kdc.pid}/fd"))
+
+
+def connections(kdc):
+    return kdc.admin_json("status")["connections"]
+
+
+def raise_own_limit():
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+# --- Sources ---
+
+@pytest.fixture
+def one_worker(kdcd):
+    """A bcrypt of a quarter of a second, one at a time, and room for eight to wait."""
+    kdc = kdcd(threads={"workers": 1, "reactors": 2}, policy={"bcrypt_cost": 12}, limits={"queue": 8})
+    kdc.known_fingerprint = kdc.fingerprint
+    kdc.add_user("ann")
+    return kdc
+
+
+def try_password(client):
+    client.send_message("login", name=b"mallory", password=b"a guess, and wrong")
+
+
+def answers(clients):
+    """What is there of each one's answer, without waiting: None, or why it was refused."""
+    told = []
+    for client in clients:
+        try:
+            told.append(client.read_message(timeout=0.01)["reason"])
+        except TimeoutError:
+            told.append(None)
+    return told
+
+
+def test_a_storm_of_logins_from_one_address_keeps_others_in(one_worker):
+    kdc = one_worker
+    with coming_from(STRANGER):
+        storm = [connect(kdc) for _ in range(20)]
+    ann = connect(kdc)
+    for client in storm:
+        try_password(client)
+    wait_until("the queue is full", lambda: kdc.admin_json("status")["queue"] == 8)
+    first = answers(storm)
+    assert first.count("busy") >= 10 and first.count(None) >= 8
+    ann.login("ann", PASSWORD)
+    waiting = [client for client, told in zip(storm, first) if told is None]
+    after = answers(waiting)
+    # One of them made room for ann at once, and two or three were served before and beside her; not all eight.
+    assert after.count("busy") >= 1 and after.count(None) >= 3, after
+    for client in storm + [ann]:
+        client.__exit__(None, None, None)
+
+
+def test_who_was_displaced_is_told_when_to_come_back_and_may(one_worker):
+    kdc = one_worker
+    with coming_from(STRANGER):
+        storm = [connect(kdc) for _ in range(9)]
+    for client in storm:
+        try_password(client)
+    wait_until("the queue is full", lambda: kdc.admin_json("status")["queue"] >= 7)
+    others = [connect(kdc) for _ in range(3)]
+    for client in others:
+        try_password(client)
+    refused = []
+    for client in storm:
+        message = client.read_message()
+        if message["reason"] == "busy":
+            assert 1 <= message["retry_after"] <= 60
+            refused.append(client)
+    assert 1 <= len(refused) <= 3
+    with pytest.raises(Refused, match="login_failed"):
+        refused[0].login("mallory", "a guess, and wrong")
+    for client in storm + others:
+        client.__exit__(None, None, None)
+
+
+def test_a_login_whose_client_has_gone_is_not_computed(one_worker):
+    kdc = one_worker
+    clients = [connect(kdc) for _ in range(9)]
+    for client in clients:
+        try_password(client)
+    wait_until("they wait", lambda: kdc.admin_json("status")["queue"] >= 7)
+    before = cpu(kdc)
+    for client in clients:
+        client.socket.close()
+    wait_until("none waits", lambda: kdc.admin_json("status")["queue"] == 0, 1)
+    wait_until("nobody is there", lambda: connections(kdc) == 0)
+    time.sleep(0.5)
+    if SLOWER == 1:
+        assert cpu(kdc) - before < 1.2, "eight of them take two seconds"
+
+
+# --- Descriptors ---
+
+def test_without_descriptors_it_waits_without_spinning_and_goes_on_afterwards(kdcd):
+    kdc = kdcd()
+    kdc.known_fingerprint = kdc.fingerprint
+    people = TwoPeople(kdc)
+    people.talk()
+    before = resource.prlimit(kdc.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(kdc.pid, resource.RLIMIT_NOFILE, (open_files(kdc) + 3, before[1]))
+    knocking = [socket.create_connection((kdc.address, kdc.port)) for _ in range(50)]
+    kdc.wait_log("can't accept connections for a moment")
+    used, since = cpu(kdc), time.monotonic()
+    while time.monotonic() - since < 2:
+        people.talk()
+        time.sleep(0.2)
+    assert cpu(kdc) - used < 0.3 * SLOWER, "of two seconds"
+    assert kdc.log().count("can't accept") <= 4
+    resource.prlimit(kdc.pid, resource.RLIMIT_NOFILE, before)
+    since = time.monotonic()
+    with connect(kdc) as late:
+        late.register("cat", PASSWORD)
+    assert time.monotonic() - since < 2 * SLOWER
+    for one in knocking:
+        one.close()
+    people.talk()
+    people.leave()
+
+
+# --- Half-open and slow ---
+
+@pytest.mark.slow
+def test_half_open_and_slow_connections_by_the_thousand_disturb_nobody(kdcd):
+    raise_own_limit()
+    deadline = 12
+    kdc = kdcd(listen={"backlog": 4096}, limits={
+        "connections_before_login": 4000, "connections_per_source": 1000, "handshake_deadline": deadline})
+    kdc.known_fingerprint = kdc.fingerprint
+    people = TwoPeople(kdc)
+    people.talk()
+    before = rss(kdc)
+    since = time.monotonic()
+    silent = [socket.create_connection((kdc.address, kdc.port), 5, source_address=(f"127.0.1.{1 + i % 5}", 0))
+              for i in range(1000)]
+    slow = [socket.create_connection((kdc.address, kdc.port), 5, source_address=(f"127.0.2.{1 + i % 5}", 0))
+            for i in range(500)]
+    wait_until("all are there", lambda: connections(kdc) == 1502)
+    longest, data, sent = 0, hello(), 0
+    while time.monotonic() - since < deadline - 3:
+        for one in slow:
+            one.send(data[sent:sent + 1])
+        sent += 1
+        began = time.monotonic()
+        people.talk()
+        longest = max(longest, time.monotonic() - began)
+        time.sleep(0.1)
+    full = rss(kdc)
+    print(f"RSS: {before >> 10} KiB before, {full >> 10} KiB with 1500 ({(full - before) / 1500:.0f} bytes each); "
+          f"{sent} times a byte; the slowest talk took {longest * 1000:.1f} ms")
+    assert 3 < sent < len(data) and connections(kdc) == 1502
+    assert (full - before) / 1500 < 16384
+    assert longest < 1
+    wait_until("all have gone", lambda: connections(kdc) == 2, deadline + 10)
+    assert {read_alert_of(one) for one in silent + slow} == {"deadline"}
+    after = rss(kdc)
+    print(f"RSS: {after >> 10} KiB afterwards")
+    assert after - before < 6 << 20
+    people.talk()
+    people.leave()
+
+
+def read_alert_of(one):
+    """The alert that the KDC said before it closed."""
+    one.settimeout(5)
+    with one:
+        data = b""
+        with contextlib.suppress(ConnectionResetError):
+            while part := one.recv(1024):
+                data += part
+    return CAUSE[1](Reader(data[5:]))
+
+
+def test_who_is_refused_at_the_door_hears_it_at_once_and_gets_in_when_it_is_over(kdcd):
+    kdc = kdcd(limits={"connections_before_login": 20, "connections_per_source": 8})
+    kdc.known_fingerprint = kdc.fingerprint
+    people = TwoPeople(kdc)
+    inside, waits = [], []
+    for i in range(400):
+        began = time.monotonic()
+        one = socket.create_connection((kdc.address, kdc.port), 5, source_address=(f"127.0.3.{1 + i % 50}", 0))
+        one.settimeout(0.5 if len(inside) < 20 else 5)
+        try:
+            answer = one.recv(64)
+            waits.append(time.monotonic() - began)
+            assert answer[4] == 5, "an alert"
+            one.close()
+        except TimeoutError:
+            inside.append(one)
+        if i % 50 == 0:
+            people.talk()
+    waits.sort()
+    print(f"{len(waits)} were refused: half within {waits[len(waits) // 2] * 1000:.2f} ms, all within "
+          f"{waits[-1] * 1000:.1f} ms")
+    assert len(inside) <= 20 and len(waits) >= 380
+    assert waits[len(waits) // 2] < 0.1 * SLOWER and waits[-1] < 1 * SLOWER
+    for one in inside:
+        one.close()
+    since = time.monotonic()
+    wait_until("a newcomer is let in", lambda: gets_in(kdc))
+    assert time.monotonic() - since < 1 * SLOWER
+    people.talk()
+    people.leave()
+
+
+def gets_in(kdc):
+    try:
+        with Client(kdc.server, kdc.known_fingerprint):
+            return True
+    except Alerted as alert:
+        assert "busy" in str(alert)
+        return False
+
+
+# --- Start ---
+
+def started(kdc):
+    """Seconds from its exec until it accepts a connection, until a handshake is done, and until a login."""
+    since = time.monotonic()
+    with kdc.log_file.open("ab") as log:
+        kdc.process = subprocess.Popen([program("kdcd"), "--config", str(kdc.config)], env=environment(kdc.folder),
+                                       start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+    while True:
+        try:
+            socket.create_connection((kdc.address, kdc.port)).close()
+            break
+        except ConnectionRefusedError:
+            assert time.monotonic() - since < 20 * SLOWER
+            time.sleep(0.001)
+    accepted = time.monotonic() - since
+    with connect(kdc) as client:
+        shaken = time.monotonic() - since
+        client.login("ann", PASSWORD)
+        return accepted, shaken, time.monotonic() - since
+
+
+def test_it_listens_at_once_and_again_at_once_on_the_same_port(kdcd):
+    kdc = kdcd()
+    kdc.known_fingerprint = kdc.fingerprint
+    kdc.add_user("ann")
+    for _ in range(3):
+        # Connections that the KDC closes first leave their port behind for a minute.
+        left = [connect(kdc) for _ in range(5)]
+        kdc.process.send_signal(signal.SIGTERM)
+        for client in left:
+            with pytest.raises(Closed):
+                client.read_message()
+            client.socket.close()
+        assert kdc.process.wait(20 * SLOWER) == 0
+        times = started(kdc)
+        print("ms from exec to the first connection, handshake, login: "
+              + ", ".join(f"{seconds * 1000:.1f}" for seconds in times))
+        assert times[0] < START_MAX and times[1] < START_MAX and times[2] < 2 * START_MAX
