@@ -3,7 +3,7 @@
 void bare_start(struct bare *bare, struct bench *bench, size_t pairs, size_t ring)
 {
     char error[TARGET_ERROR_MAX];
-    *bare = (struct bare){ .target = { .child_input = -1 } };
+    *bare = (struct bare){ .target = { .child_input = -1 }, .faults = &bench->faults };
     if (!bench->options->limits || faults_any(&bench->faults)) {
         return;
     }
@@ -17,5 +17,7 @@ void bare_start(struct bare *bare, struct bench *bench, size_t pairs, size_t rin
 void bare_stop(struct bare *bare)
 {
     traffic_free(&bare->traffic);
-    target_stop(&bare->target);
+    if (target_stop(&bare->target) != 0) {
+        fault(bare->faults, "the bare relay did not end in order");
+    }
 }

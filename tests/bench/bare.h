@@ -12,6 +12,7 @@
 
 struct bare {
     struct target target;
+    struct faults *faults;
     struct traffic *traffic; /* NULL: not wanted, or not to be had (a fault) */
 };
 

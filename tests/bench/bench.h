@@ -34,12 +34,14 @@ struct mode {
     const char *name;
     const char *what;         /* one line for --help */
     bool logins_are_measured; /* a spawned kdcd then computes bcrypt at its full cost */
+    bool default_limits;      /* ... and has the limits that it has by default, not such as let everything in */
     unsigned (*accounts)(const struct options *options);
     void (*run)(struct bench *bench);
 };
 
 /* One for each mode_*.c. */
-extern const struct mode mode_handshake, mode_login, mode_keys, mode_pingpong, mode_relay, mode_idle;
+extern const struct mode mode_handshake, mode_login, mode_resume, mode_keys, mode_pingpong, mode_relay, mode_idle,
+    mode_storm, mode_overload, mode_churn, mode_restart;
 
 /* Sets report[section][key]; takes the value over. */
 void bench_put(struct bench *bench, const char *section, const char *key, json_t *value);

@@ -3,7 +3,6 @@
 #include "tests/bench/limits.h"
 
 #define WARM_UP_SECONDS 0.2
-#define DRAIN_SECONDS 3
 #define PER 100000.0
 
 struct flow {
@@ -14,7 +13,7 @@ struct flow {
 static void fill_window(struct way *way)
 {
     const struct options *options = way->pair->traffic->bench->options;
-    while (way->from->state == SESSION_UP && way->sent - way->received < options->window) {
+    while (way->from->state == SESSION_UP && way->sent - way->received < options->window && way_has_room(way)) {
         way_add(way);
         if (!options->batch) {
             session_send(way->from);
@@ -24,12 +23,20 @@ static void fill_window(struct way *way)
 }
 
 /* With --batch a window is sent again once all of it is there. */
-static void on_arrived(struct way *way)
+static void go_on(struct way *way)
 {
     const struct traffic *traffic = way->pair->traffic;
     const struct flow *flow = traffic->pool.context;
     if (!flow->stopping && (!traffic->bench->options->batch || way->sent == way->received)) {
         fill_window(way);
+    }
+}
+
+/* Only `forth` sends; `back` has said one thing at most, that it took the epoch. */
+static void on_room(struct way *way)
+{
+    if (way == &way->pair->forth) {
+        go_on(way);
     }
 }
 
@@ -39,31 +46,9 @@ static bool any_fault(const void *context)
     return faults_any(&flow->traffic->bench->faults);
 }
 
-static bool all_arrived(const void *context)
-{
-    const struct flow *flow = context;
-    for (size_t i = 0; i < flow->traffic->pair_count; i++) {
-        const struct way *way = &flow->traffic->pairs[i].forth;
-        if (way->received < way->sent) {
-            return faults_any(&flow->traffic->bench->faults);
-        }
-    }
-    return true;
-}
-
 static uint64_t in_seconds(double seconds)
 {
     return clock_ns() + (uint64_t)(seconds * 1e9);
-}
-
-static void count_lost(const struct flow *flow)
-{
-    for (size_t i = 0; i < flow->traffic->pair_count; i++) {
-        const struct way *way = &flow->traffic->pairs[i].forth;
-        if (way->expected < way->sent) {
-            flow->traffic->bench->faults.lost += way->sent - way->expected;
-        }
-    }
 }
 
 void flow_run(struct traffic *traffic, double seconds, struct outcome *outcome)
@@ -71,7 +56,8 @@ void flow_run(struct traffic *traffic, double seconds, struct outcome *outcome)
     struct flow flow = { .traffic = traffic };
     const struct target *target = traffic->pool.target;
     traffic->pool.context = &flow;
-    traffic->arrived = on_arrived;
+    traffic->arrived = go_on;
+    traffic->room = on_room;
     for (size_t i = 0; i < traffic->pair_count; i++) {
         fill_window(&traffic->pairs[i].forth);
     }
@@ -87,8 +73,8 @@ void flow_run(struct traffic *traffic, double seconds, struct outcome *outcome)
     traffic->latency = NULL;
 
     flow.stopping = true;
-    (void)!pool_run(&traffic->pool, in_seconds(DRAIN_SECONDS), all_arrived, &flow);
-    count_lost(&flow);
+    traffic_drain(traffic);
+    traffic->room = NULL;
 }
 
 double flow_cpu_per_100k(const struct outcome *outcome)

@@ -109,7 +109,7 @@ static double powm_sec_ms(const struct dh_group *group)
     return result;
 }
 
-static double sign_ms(void)
+static void signature_ms(struct limits_handshake *limit)
 {
     uint8_t seed[ED25519_KEY_SIZE];
     uint8_t public_key[ED25519_KEY_SIZE];
@@ -121,7 +121,13 @@ static double sign_ms(void)
     for (unsigned i = 0; i < SIGNATURES; i++) {
         ed25519_sha512_sign(public_key, seed, sizeof text, text, signature);
     }
-    return milliseconds_each(before, SIGNATURES);
+    limit->sign_ms = milliseconds_each(before, SIGNATURES);
+    const uint64_t verified = thread_cpu_ns();
+    int whole = 1;
+    for (unsigned i = 0; i < SIGNATURES; i++) {
+        whole = ed25519_sha512_verify(public_key, sizeof text, text, signature) != 0 && whole != 0;
+    }
+    limit->verify_ms = whole != 0 ? milliseconds_each(verified, SIGNATURES) : 0;
 }
 
 int limits_handshake(const struct dh_group *group, struct limits_handshake *limit)
@@ -139,8 +145,32 @@ int limits_handshake(const struct dh_group *group, struct limits_handshake *limi
     }
     limit->fixed_base_ms = milliseconds_each(before, FIXED_POWERS);
     limit->powm_sec_ms = powm_sec_ms(group);
-    limit->sign_ms = sign_ms();
+    signature_ms(limit);
     return 0;
+}
+
+double limits_handshake_server_ms(const struct limits_handshake *limit)
+{
+    return limit->powm_sec_ms + limit->fixed_base_ms + limit->sign_ms;
+}
+
+double limits_handshake_client_ms(const struct limits_handshake *limit)
+{
+    return limit->powm_sec_ms + limit->fixed_base_ms + limit->verify_ms;
+}
+
+void limits_report_handshake(struct bench *bench, double server_cpu_ms)
+{
+    struct limits_handshake limit;
+    if (limits_handshake(dh_group_by_name(bench->options->group), &limit) != 0) {
+        fault(&bench->faults, "memory is out");
+        return;
+    }
+    bench_number(bench, "limit", "powm_sec_ms", limit.powm_sec_ms);
+    bench_number(bench, "limit", "fixed_base_ms", limit.fixed_base_ms);
+    bench_number(bench, "limit", "sign_ms", limit.sign_ms);
+    bench_number(bench, "limit", "server_cpu_ms_each", limits_handshake_server_ms(&limit));
+    bench_ratio(bench, "cpu_to_arithmetic", server_cpu_ms, limits_handshake_server_ms(&limit));
 }
 
 /* ---- records ---- */

@@ -70,6 +70,10 @@ static void report_options(struct bench *bench)
     bench_number(bench, section, "seconds", o->seconds);
     bench_put(bench, section, "cost", json_integer(o->cost));
     bench_put(bench, section, "prepared", json_boolean(o->prepared));
+    bench_put(bench, section, "count", json_integer(o->count));
+    bench_put(bench, section, "sessions", json_integer(o->sessions));
+    bench_put(bench, section, "rate", json_integer(o->rate));
+    bench_put(bench, section, "sources", json_integer(o->sources));
     bench_put(bench, section, "reactors", json_integer(bench->target.reactors));
     bench_put(bench, section, "workers", json_integer(bench->target.workers));
     bench_put(bench, section, "server_cpus", o->server_cpus != NULL ? json_string(o->server_cpus) : json_null());
@@ -151,7 +155,10 @@ int main(int argc, char **argv)
     if (bench.report == NULL) {
         return 1;
     }
-    if (target_start(&bench.target, &options, mode->accounts(&options), !mode->logins_are_measured, error) != 0) {
+    const struct target_wish wish = { .accounts = mode->accounts(&options),
+                                      .quick_logins = !mode->logins_are_measured,
+                                      .default_limits = mode->default_limits };
+    if (target_start(&bench.target, &options, &wish, error) != 0) {
         fprintf(stderr, "kdc-bench: %s\n", error);
         json_decref(bench.report);
         return 1;
@@ -159,7 +166,9 @@ int main(int argc, char **argv)
     report_options(&bench);
     mode->run(&bench);
     report_memory(&bench);
-    target_stop(&bench.target);
+    if (target_stop(&bench.target) != 0) {
+        fault(&bench.faults, "the kdcd did not end in order (or a sanitizer complained)");
+    }
     report_faults(&bench);
     const bool bad = faults_any(&bench.faults);
     if (bad) {

@@ -55,8 +55,23 @@ struct memory {
     uint64_t peak; /* of rss, since the process began */
 };
 struct memory memory_of(pid_t pid);
-/* What the kernel's own objects take on the whole machine, sockets among them: bytes. */
-uint64_t memory_of_kernel(void);
+/* The resident memory alone, which costs the process nothing (memory_of makes it hold still for a moment). */
+uint64_t rss_of(pid_t pid);
+
+/* Of the whole machine, both ends of each connection: bytes. */
+struct kernel_memory {
+    uint64_t slab;           /* the kernel's own objects, sockets among them */
+    uint64_t socket_buffers; /* what TCP holds of data, by its own count */
+};
+struct kernel_memory memory_of_kernel(void);
+
+/* This thread is to be woken at once, whoever has its core (Linux 6.12 and later: it asks for short turns). On a machine of
+ * its own it would be; here the server's workers have the cores, and what they do to the one who measures is not the
+ * server's latency. */
+void turns_be_short(void);
+
+/* How many cores a process may run on; 0 when that can't be told. */
+unsigned cpus_of(pid_t pid);
 
 /* Ties every thread of a process to those cores ("0", "0,1", "0-1"). 0; -1 with errno. */
 int cpus_pin(pid_t pid, const char *list) __attribute__((warn_unused_result));

@@ -27,21 +27,6 @@ static void on_message(struct bench_session *s, const struct message *m)
     session_fault(s, "a message", "none is due");
 }
 
-static void report_limit(struct bench *bench, double cpu_ms)
-{
-    struct limits_handshake limit;
-    if (limits_handshake(dh_group_by_name(bench->options->group), &limit) != 0) {
-        fault(&bench->faults, "memory is out");
-        return;
-    }
-    const double all = limit.powm_sec_ms + limit.fixed_base_ms + limit.sign_ms;
-    bench_number(bench, "limit", "powm_sec_ms", limit.powm_sec_ms);
-    bench_number(bench, "limit", "fixed_base_ms", limit.fixed_base_ms);
-    bench_number(bench, "limit", "sign_ms", limit.sign_ms);
-    bench_number(bench, "limit", "server_cpu_ms_each", all);
-    bench_ratio(bench, "cpu_to_arithmetic", cpu_ms, all);
-}
-
 static void run(struct bench *bench)
 {
     static const struct pool_handler handler = {
@@ -51,11 +36,11 @@ static void run(struct bench *bench)
     if (rounds_init(&rounds, bench, bench->options->concurrency) != 0) {
         return;
     }
-    rounds_run(&rounds, &handler, rounds.count, session_connect);
+    rounds_run(&rounds, &handler, rounds.count, rounds.count, session_connect);
     rounds_report(&rounds);
     rounds_clear(&rounds);
     if (bench->options->limits && !faults_any(&bench->faults)) {
-        report_limit(bench, rounds_server_cpu_ms(&rounds));
+        limits_report_handshake(bench, rounds_server_cpu_ms(&rounds));
     }
 }
 

@@ -69,11 +69,11 @@ static void run(struct bench *bench)
         return;
     }
     if (!bench->options->prepared) {
-        rounds_run(&rounds, &handler, concurrency, session_connect);
+        rounds_run(&rounds, &handler, concurrency, concurrency, session_connect);
     } else if (pool_bring_up(&rounds.pool, rounds.pointers, rounds.count, PREPARED_CONCURRENCY, PREPARED_SECONDS,
                              SESSION_SECURED) == 0) {
         next_prepared = concurrency;
-        rounds_run(&rounds, &handler, concurrency, session_login);
+        rounds_run(&rounds, &handler, concurrency, concurrency, session_login);
     }
     rounds_report(&rounds);
     rounds_clear(&rounds);

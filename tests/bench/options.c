@@ -8,8 +8,9 @@
 
 const char *argp_program_version = "kdc-bench " KDC_CHAT_VERSION;
 
-static const struct mode *const modes[] = { &mode_handshake, &mode_login, &mode_keys,
-                                            &mode_pingpong,  &mode_relay, &mode_idle };
+static const struct mode *const modes[] = { &mode_handshake, &mode_login, &mode_resume, &mode_keys,
+                                            &mode_pingpong,  &mode_relay, &mode_idle,   &mode_storm,
+                                            &mode_overload,  &mode_churn, &mode_restart };
 
 #define MODE_COUNT (sizeof modes / sizeof modes[0])
 
@@ -41,6 +42,8 @@ enum key {
     KEY_COUNT,
     KEY_SESSIONS,
     KEY_PREPARED,
+    KEY_RATE,
+    KEY_SOURCES,
 };
 
 static const struct argp_option table[] = {
@@ -63,16 +66,19 @@ static const struct argp_option table[] = {
     { NULL, 0, NULL, 0, "The load", 2 },
     { "group", KEY_GROUP, "NAME", 0, "Diffie-Hellman group (ffdhe3072)", 2 },
     { "suite", KEY_SUITE, "NAME", 0, "Of the records (aes-256-gcm)", 2 },
-    { "concurrency", KEY_CONCURRENCY, "N", 0, "At a time: handshake, login, keys (8)", 2 },
-    { "pairs", KEY_PAIRS, "N", 0, "relay, idle (50)", 2 },
+    { "concurrency", KEY_CONCURRENCY, "N", 0, "At a time: handshake, login, resume, keys, storm, churn, restart (8)",
+      2 },
+    { "pairs", KEY_PAIRS, "N", 0, "relay, idle, keys (50); storm, overload (20 at most)", 2 },
     { "window", KEY_WINDOW, "N", 0, "Messages of a pair that are under way (32)", 2 },
     { "size", KEY_SIZE, "BYTES", 0, "Of text in a message (100)", 2 },
     { "seconds", KEY_SECONDS, "N", 0, "To measure (5)", 2 },
     { "inner", KEY_INNER, "real|opaque", 0, "Messages with the double encryption, or ready ciphertext (opaque)", 2 },
     { "batch", KEY_BATCH, NULL, 0, "A whole window in one write", 2 },
     { "count", KEY_COUNT, "N", 0, "Round trips: pingpong (10000)", 2 },
-    { "sessions", KEY_SESSIONS, "N", 0, "idle; login --prepared (1000)", 2 },
+    { "sessions", KEY_SESSIONS, "N", 0, "idle, restart; login --prepared, storm: at most (1000)", 2 },
     { "prepared", KEY_PREPARED, NULL, 0, "login: with the handshakes done before", 2 },
+    { "rate", KEY_RATE, "N", 0, "overload: strangers a second (2000)", 2 },
+    { "sources", KEY_SOURCES, "N", 0, "overload: addresses that they come from, 127.1.0.1 and so on (100)", 2 },
     { NULL, 0, NULL, 0, NULL, 0 },
 };
 
@@ -208,6 +214,12 @@ static error_t parse_load(int key, char *argument, struct argp_state *state)
     case KEY_PREPARED:
         options->prepared = true;
         return 0;
+    case KEY_RATE:
+        options->rate = number(state, argument, 1, 1000000);
+        return 0;
+    case KEY_SOURCES:
+        options->sources = number(state, argument, 1, 65000);
+        return 0;
     default:
         return parse_server(key, argument, state);
     }
@@ -287,7 +299,9 @@ struct options options_parse(int argc, char **argv)
                                .size = 100,
                                .seconds = 5,
                                .count = 10000,
-                               .sessions = 1000 };
+                               .sessions = 1000,
+                               .rate = 2000,
+                               .sources = 100 };
     argp_err_exit_status = 2;
     (void)argp_parse(&argp, argc, argv, 0, NULL, &options);
     return options;

@@ -42,6 +42,8 @@ struct options {
     unsigned count;
     unsigned sessions;
     bool prepared;
+    unsigned rate;    /* strangers a second */
+    unsigned sources; /* addresses that they come from */
 };
 
 /* Ends the program when the command line is wrong. */

@@ -13,7 +13,8 @@
 #define NS_PER_MS UINT64_C(1000000)
 #define CLOSE_SECONDS 10
 
-int pool_init(struct pool *pool, struct bench *bench, const struct target *target, bool bare)
+static int init(struct pool *pool, struct bench *bench, const struct target *target, bool bare,
+                const struct pool *other)
 {
     const struct dh_group *group = dh_group_by_name(bench->options->group);
     const struct suite *suite = suite_by_name(bench->options->suite);
@@ -27,7 +28,8 @@ int pool_init(struct pool *pool, struct bench *bench, const struct target *targe
     pool->policy = (struct handshake_policy){
         .groups = { group->id }, .group_count = 1, .suites = { suite->id }, .suite_count = 1
     };
-    pool->epoll = epoll_create1(EPOLL_CLOEXEC);
+    pool->shares_epoll = other != NULL;
+    pool->epoll = other != NULL ? other->epoll : epoll_create1(EPOLL_CLOEXEC);
     pool->read_buffer = malloc(READ_ROOM);
     if (dh_group_prepare(group) != 0 || pool->epoll < 0 || pool->read_buffer == NULL) {
         fault(&bench->faults, "memory or descriptors are out");
@@ -37,9 +39,19 @@ int pool_init(struct pool *pool, struct bench *bench, const struct target *targe
     return 0;
 }
 
+int pool_init(struct pool *pool, struct bench *bench, const struct target *target, bool bare)
+{
+    return init(pool, bench, target, bare, NULL);
+}
+
+int pool_init_beside(struct pool *pool, struct bench *bench, const struct pool *other)
+{
+    return init(pool, bench, other->target, other->bare, other);
+}
+
 void pool_clear(struct pool *pool)
 {
-    if (pool->epoll >= 0) {
+    if (pool->epoll >= 0 && !pool->shares_epoll) {
         close(pool->epoll);
     }
     pool->epoll = -1;

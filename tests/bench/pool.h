@@ -3,7 +3,7 @@
  * bare relay a pool does the same without handshake, records and login.
  *
  * What arrives goes to the pool's handler, which a mode sets. Anything that isn't expected (an alert, a refusal, a
- * connection that ends) is a fault and ends that session.
+ * connection that ends) is a fault and ends that session; unless the handler has a `failed`, which then judges it.
  */
 #ifndef BENCH_POOL_H
 #define BENCH_POOL_H
@@ -20,6 +20,7 @@ enum session_state {
     SESSION_CHECKING, /* login sent */
     SESSION_UP,       /* logged in; at the bare relay: it has told its number and its peer is there */
     SESSION_CLOSING,  /* close sent; the end is awaited */
+    SESSION_STRANGER, /* connected, and nothing but a greeting said: frames go to handler->frame */
 };
 
 struct pool;
@@ -33,6 +34,7 @@ struct bench_session {
     struct pool *pool;
     uint32_t number; /* of its account, or of its place at the bare relay */
     enum session_state state;
+    unsigned lives; /* counted when it goes down: a handler may connect it anew at once */
     int fd;
     bool wants_write;
     struct handshake_client *handshake;
@@ -42,16 +44,28 @@ struct bench_session {
     size_t partial_len;
     uint64_t began; /* of what is being waited for: clock_ns */
     struct name name;
-    uint64_t id;   /* from the welcome */
-    void *context; /* the mode's */
+    uint64_t id;           /* from the welcome */
+    enum reason reason;    /* when it failed: the KDC's word, REASON_NONE when it gave none */
+    uint32_t source;       /* the IPv4 address to connect from, in host order; 0: any */
+    bool stranger;         /* connects to become SESSION_STRANGER */
+    struct bytes greeting; /* of a stranger; lent */
+    bool resumes;          /* offers its ticket, if it has one, and is then up without a login */
+    bool resumed;          /* the KDC took it */
+    size_t ticket_len;     /* 0: none */
+    uint8_t ticket[TICKET_LEN_MAX];
+    uint8_t resumption[KDF_SECRET_LEN]; /* the ticket's secret; of an account that exists to measure with */
+    void *context;                      /* the mode's */
 };
 
 struct pool_handler {
     void (*secured)(struct bench_session *s);
     void (*up)(struct bench_session *s);
     void (*message)(struct bench_session *s, const struct message *m);
-    void (*frame)(struct bench_session *s, struct bytes frame); /* from the bare relay, without its length */
+    void (*frame)(struct bench_session *s, struct bytes frame); /* to a stranger; from the bare relay,
+                                                                 * without its length */
     void (*closed)(struct bench_session *s);                    /* after session_close, in order */
+    void (*taken)(struct bench_session *s);  /* may be NULL: all that one read brought has been told */
+    void (*failed)(struct bench_session *s); /* may be NULL: it is down by now; s->reason */
 };
 
 struct pool {
@@ -63,12 +77,16 @@ struct pool {
     bool bare;
     bool registers;
     int epoll;
+    bool shares_epoll;
     uint8_t *read_buffer;
     size_t open; /* sessions that aren't down */
 };
 
 /* 0; -1 when memory or descriptors are out, or the options name no group or suite. */
 int pool_init(struct pool *pool, struct bench *bench, const struct target *target, bool bare)
+    __attribute__((warn_unused_result));
+/* One whose sessions are served by the other's turns, too. The other must outlive it. */
+int pool_init_beside(struct pool *pool, struct bench *bench, const struct pool *other)
     __attribute__((warn_unused_result));
 void pool_clear(struct pool *pool); /* its sessions must be down */
 

@@ -69,14 +69,14 @@ static uint64_t in_seconds(double seconds)
     return clock_ns() + (uint64_t)(seconds * 1e9);
 }
 
-void rounds_run(struct rounds *rounds, const struct pool_handler *handler, size_t concurrency,
+void rounds_run(struct rounds *rounds, const struct pool_handler *handler, size_t concurrency, size_t spread,
                 void (*begin)(struct bench_session *s))
 {
     const struct target *target = &rounds->bench->target;
     rounds->pool.handler = handler;
     for (size_t i = 0; i < concurrency; i++) {
         rounds->busy++;
-        begin(&rounds->sessions[i]);
+        begin(&rounds->sessions[i % spread]);
     }
     (void)!pool_run(&rounds->pool, in_seconds(WARM_UP_SECONDS), any_fault, rounds);
     const struct sample from = sample_take(target->pid, target->database_pid);
@@ -108,6 +108,8 @@ void rounds_report(struct rounds *rounds)
     bench_put(bench, "result", "count", json_integer((json_int_t)rounds->done));
     bench_number(bench, "result", "per_s", rounds_per_s(rounds));
     bench_number(bench, "result", "server_cpu_ms_each", rounds_server_cpu_ms(rounds));
+    bench_number(bench, "result", "database_cpu_ms_each",
+                 rounds->done > 0 ? rounds->spent.database_cpu * 1e3 / (double)rounds->done : 0);
     bench_put(bench, "result", "latency", latency_json(&rounds->latency));
     bench_put(bench, "result", "used", spent_json(&rounds->spent));
     if (rounds->done == 0) {

@@ -28,9 +28,10 @@ struct rounds {
 int rounds_init(struct rounds *rounds, struct bench *bench, size_t sessions) __attribute__((warn_unused_result));
 void rounds_clear(struct rounds *rounds); /* closes what is open */
 
-/* Lets `begin` begin with the first `concurrency` sessions, measures for --seconds after a warm-up, and waits for the end of
+/* Lets `begin` begin `concurrency` rounds, on the first sessions in turn (on `spread` of them, if there are more rounds
+ * than sessions to begin them: a session may then have several under way), measures for --seconds after a warm-up, and waits for the end of
  * what has begun. A round's end is told by rounds_done. */
-void rounds_run(struct rounds *rounds, const struct pool_handler *handler, size_t concurrency,
+void rounds_run(struct rounds *rounds, const struct pool_handler *handler, size_t concurrency, size_t spread,
                 void (*begin)(struct bench_session *s));
 /* A round that took that long is done. True when the next may begin. */
 bool rounds_done(struct rounds *rounds, uint64_t ns) __attribute__((warn_unused_result));

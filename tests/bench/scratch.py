@@ -2,8 +2,9 @@
 """A kdcd on a scratch database, for kdc-bench --spawn.
 
 Makes a private MariaDB in a temporary folder, accounts bench00000 and so on, and starts kdcd. Then prints one line of
-JSON (server, pid, database_pid, users, password) and waits for the end of its standard input, upon which all is ended and
-removed.
+JSON (server, pid, database_pid, users, password) and reads its standard input: upon `restart` it ends kdcd and starts it
+again at the same address, and prints another line (pid, accepts_s: the time from its start until it accepted a
+connection). At the end of the input all is ended and removed; exit status 1 when kdcd didn't end in order.
 """
 import argparse
 import contextlib
@@ -13,8 +14,10 @@ import pathlib
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
+import time
 import warnings
 
 with warnings.catch_warnings():
@@ -23,6 +26,7 @@ with warnings.catch_warnings():
 
 HERE = pathlib.Path(__file__).resolve().parent
 USERS = "bench"
+ACCEPT_SECONDS = 30
 
 
 def arguments():
@@ -32,7 +36,9 @@ def arguments():
     parser.add_argument("--cost", type=int, default=12, help="of bcrypt, hashes and policy")
     parser.add_argument("--reactors", type=int, default=0)
     parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--cpus", help="tie kdcd to these cores before it starts its threads")
     parser.add_argument("--quick-logins", action="store_true", help="preload lib/quick_bcrypt.so")
+    parser.add_argument("--default-limits", action="store_true", help="kdcd's own limits; without, all are let in")
     return parser.parse_args()
 
 
@@ -47,15 +53,30 @@ def add_accounts(database, count, password, cost, quick):
                            rows)
 
 
+def settings(options):
+    policy = {"bcrypt_cost": options.cost, "rekey_messages": 1000000000, "rekey_seconds": 31536000,
+              "groups": "ffdhe3072, ffdhe2048, ffdhe4096, ffdhe6144, ffdhe8192"}
+    sections = {"threads": {"reactors": options.reactors, "workers": options.workers}, "policy": policy}
+    if not options.default_limits:
+        sections["listen"] = {"backlog": 4096}
+        sections["limits"] = {"connections": 1000000, "connections_before_login": 100000,
+                              "connections_per_source": 1000000, "queue": 100000, "ping_seconds": 20000,
+                              "handshake_deadline": 600, "login_deadline": 3600}
+    return sections
+
+
 def start(options, folder, ending):
     # Taken from here on, as support.programs reads it when it is imported.
     os.environ["KDC_BIN"] = str(options.kdcd.resolve().parent)
     sys.path.insert(0, str(HERE.parent))
     from support.kdcd import Database, Kdcd
     from support.mariadb import MariaDb, make_template
-    make_template(folder / "template")
+    # Many runs in a row may share one.
+    template = pathlib.Path(os.environ.get("KDC_BENCH_TEMPLATE", folder / "template"))
+    if not template.exists():
+        make_template(template)
     (folder / "db").mkdir()
-    mariadb = MariaDb(folder / "db", folder / "template")
+    mariadb = MariaDb(folder / "db", template)
     ending.callback(mariadb.stop, signal.SIGKILL)
     mariadb.start()
     (folder / "accounts").mkdir()
@@ -63,18 +84,42 @@ def start(options, folder, ending):
     password = secrets.token_hex(16)
     add_accounts(database, options.accounts, password, options.cost, options.quick_logins)
     (folder / "kdcd").mkdir()
-    kdcd = Kdcd(
-        database, folder / "kdcd", listen={"backlog": 4096},
-        threads={"reactors": options.reactors, "workers": options.workers},
-        policy={"bcrypt_cost": options.cost, "rekey_messages": 1000000000, "rekey_seconds": 31536000,
-                "groups": "ffdhe3072, ffdhe2048, ffdhe4096, ffdhe6144, ffdhe8192"},
-        limits={"connections": 1000000, "connections_before_login": 100000, "connections_per_source": 1000000,
-                "queue": 100000, "ping_seconds": 20000, "handshake_deadline": 600, "login_deadline": 3600})
-    quick = options.kdcd.resolve().parent.parent / "lib" / "quick_bcrypt.so"
-    kdcd.start(prefix=["env", f"LD_PRELOAD={quick}"] if options.quick_logins else ())
+    kdcd = Kdcd(database, folder / "kdcd", **settings(options))
     ending.callback(kdcd.stop)
-    return {"server": kdcd.server, "pid": kdcd.pid, "database_pid": mariadb.process.pid, "users": USERS,
+    start_kdcd(options, kdcd)
+    told = {"server": kdcd.server, "pid": kdcd.pid, "database_pid": mariadb.process.pid, "users": USERS,
             "password": password}
+    return kdcd, told
+
+
+def start_kdcd(options, kdcd, wait=True):
+    prefix = []
+    if options.cpus:
+        prefix += ["taskset", "-c", options.cpus]
+    if options.quick_logins:
+        prefix += ["env", f"LD_PRELOAD={options.kdcd.resolve().parent.parent / 'lib' / 'quick_bcrypt.so'}"]
+    kdcd.start(wait=wait, prefix=prefix)
+
+
+def accepts(address, port):
+    """Waits until a connection is accepted."""
+    end = time.monotonic() + ACCEPT_SECONDS
+    while time.monotonic() < end:
+        with socket.socket() as attempt:
+            if attempt.connect_ex((address, port)) == 0:
+                return
+        time.sleep(0.001)
+    raise SystemExit(f"kdcd doesn't accept connections on {address}:{port}")
+
+
+def restart(options, kdcd):
+    kdcd.stop()
+    begin = time.monotonic()
+    start_kdcd(options, kdcd, wait=False)
+    accepts(kdcd.address, kdcd.port)
+    taken = time.monotonic() - begin
+    kdcd.wait_ready()
+    return {"pid": kdcd.pid, "accepts_s": taken}
 
 
 def main():
@@ -82,9 +127,11 @@ def main():
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kdc-bench-"))
     with contextlib.ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
-        told = start(options, folder, ending)
+        kdcd, told = start(options, folder, ending)
         print(json.dumps(told), flush=True)
-        sys.stdin.read()
+        for line in sys.stdin:
+            if line.strip() == "restart":
+                print(json.dumps(restart(options, kdcd)), flush=True)
 
 
 if __name__ == "__main__":

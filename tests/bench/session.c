@@ -37,6 +37,7 @@ void session_drop(struct bench_session *s)
         return;
     }
     s->state = SESSION_DOWN;
+    s->lives++;
     s->pool->open--;
     close(s->fd);
     s->fd = -1;
@@ -55,6 +56,11 @@ void session_drop(struct bench_session *s)
 
 void session_fault(struct bench_session *s, const char *what, const char *why)
 {
+    if (s->pool->handler != NULL && s->pool->handler->failed != NULL) {
+        session_drop(s);
+        s->pool->handler->failed(s);
+        return;
+    }
     fault(s->pool->faults, "session %u: %s: %s", s->number, what, why);
     session_drop(s);
 }
@@ -124,25 +130,53 @@ void session_add_plain(struct bench_session *s, struct bytes plain)
 
 /* ---- its life ---- */
 
+static void greet(struct bench_session *s)
+{
+    s->state = SESSION_STRANGER;
+    if (buffer_append(&s->out, s->greeting.data, s->greeting.len) != 0) {
+        session_fault(s, "greeting", "memory is out");
+    }
+}
+
+static int offer_ticket(struct bench_session *s)
+{
+    const struct bytes ticket = { s->ticket, s->ticket_len };
+    s->resumed = false;
+    return s->resumes && s->ticket_len > 0 ? handshake_client_offer(s->handshake, ticket, s->resumption) : 0;
+}
+
 static void begin_handshake(struct bench_session *s)
 {
     s->state = SESSION_HANDSHAKE;
-    if (s->pool->bare) {
+    if (s->stranger) {
+        greet(s);
+    } else if (s->pool->bare) {
         const uint32_t number = htonl(s->number);
         session_add_plain(s, (struct bytes){ (const uint8_t *)&number, sizeof number });
     } else {
         s->handshake = handshake_client_new(&s->pool->policy, &rng_system);
-        if (s->handshake == NULL || handshake_client_start(s->handshake, &s->out) != REASON_NONE) {
+        if (s->handshake == NULL || offer_ticket(s) != 0 ||
+            handshake_client_start(s->handshake, &s->out) != REASON_NONE) {
             session_fault(s, "beginning a handshake", "memory is out");
         }
     }
     session_send(s);
 }
 
+/* From an address of ours, on a port that the kernel chooses when it knows the other end. */
+static void bind_source(const struct bench_session *s)
+{
+    const int yes = 1;
+    const struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(s->source) };
+    (void)setsockopt(s->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &yes, sizeof yes);
+    (void)bind(s->fd, (const struct sockaddr *)&address, sizeof address);
+}
+
 void session_connect(struct bench_session *s)
 {
     const int yes = 1;
     s->began = clock_ns();
+    s->reason = REASON_NONE;
     s->fd = socket(s->pool->target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (s->fd < 0) {
         fault(s->pool->faults, "a socket: %s", strerrordesc_np(errno));
@@ -152,6 +186,9 @@ void session_connect(struct bench_session *s)
     s->state = SESSION_CONNECTING;
     s->wants_write = true;
     (void)setsockopt(s->fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if (s->source != 0) {
+        bind_source(s);
+    }
     const int connected =
         connect(s->fd, (const struct sockaddr *)&s->pool->target->address, s->pool->target->address_len);
     struct epoll_event event = { .events = EPOLLIN | EPOLLOUT, .data.ptr = s };
@@ -210,6 +247,11 @@ static int open_channel(struct bench_session *s)
                       handshake_client_finish(s->handshake, &s->out, keys) == REASON_NONE &&
                       record_init(&s->channel->out, keys->suite, keys->client_traffic) == 0 &&
                       record_init(&s->channel->in, keys->suite, keys->server_traffic) == 0;
+    if (done) {
+        s->resumed = keys->resumed;
+        s->ticket_len = 0; /* used up; the welcome brings another, for this handshake's secret */
+        memcpy(s->resumption, keys->resumption, sizeof s->resumption);
+    }
     secret_free(&keys);
     handshake_client_free(&s->handshake);
     return done ? 0 : -1;
@@ -220,6 +262,7 @@ static void handshake_frame(struct bench_session *s, struct bytes frame)
     struct handshake_failure failure = { 0 };
     switch (handshake_client_frame(s->handshake, frame, &s->out, &failure)) {
     case HANDSHAKE_FAILED:
+        s->reason = failure.reason;
         session_fault(s, "handshake", reason_name(failure.reason));
         return;
     case HANDSHAKE_RETRIED:
@@ -232,7 +275,7 @@ static void handshake_frame(struct bench_session *s, struct bytes frame)
         session_fault(s, "handshake", "memory is out");
         return;
     }
-    s->state = SESSION_SECURED;
+    s->state = s->resumed ? SESSION_CHECKING : SESSION_SECURED;
     session_send(s);
     if (s->state == SESSION_SECURED) {
         s->pool->handler->secured(s);
@@ -245,6 +288,7 @@ static void refused(struct bench_session *s, const struct message_refused *m)
         send_credentials(s, MESSAGE_LOGIN); /* made by an earlier run */
         return;
     }
+    s->reason = m->reason;
     session_fault(s, "refused", reason_name(m->reason));
 }
 
@@ -254,6 +298,10 @@ static void message(struct bench_session *s, const struct message *m)
     case MESSAGE_WELCOME:
         s->state = SESSION_UP;
         s->id = m->welcome.session;
+        s->ticket_len = m->welcome.ticket.len;
+        if (s->ticket_len > 0) {
+            memcpy(s->ticket, m->welcome.ticket.data, s->ticket_len);
+        }
         s->pool->handler->up(s);
         return;
     case MESSAGE_REFUSED:
@@ -261,6 +309,7 @@ static void message(struct bench_session *s, const struct message *m)
         return;
     case MESSAGE_CLOSE:
         if (s->state != SESSION_CLOSING || m->close.reason != REASON_NONE) {
+            s->reason = m->close.reason;
             session_fault(s, "closed by the KDC", reason_name(m->close.reason));
         }
         return;
@@ -294,7 +343,9 @@ static void bare_frame(struct bench_session *s, struct bytes frame)
 
 static void take_frame(struct bench_session *s, uint8_t *frame, size_t len)
 {
-    if (s->pool->bare) {
+    if (s->state == SESSION_STRANGER) {
+        s->pool->handler->frame(s, (struct bytes){ frame, len });
+    } else if (s->pool->bare) {
         bare_frame(s, (struct bytes){ frame + FRAME_HEADER_LEN, len - FRAME_HEADER_LEN });
     } else if (s->state == SESSION_HANDSHAKE) {
         handshake_frame(s, (struct bytes){ frame, len });
@@ -306,8 +357,9 @@ static void take_frame(struct bench_session *s, uint8_t *frame, size_t len)
 /* Handles the whole frames; tells how many bytes they took. */
 static size_t take_frames(struct bench_session *s, uint8_t *data, size_t len)
 {
+    const unsigned life = s->lives;
     size_t at = 0;
-    while (s->state != SESSION_DOWN && at < len) {
+    while (s->lives == life && at < len) {
         size_t frame_len;
         switch (frame_peek(data + at, len - at, FRAME_LEN_AFTER_LOGIN, &frame_len)) {
         case FRAME_READY:
@@ -350,6 +402,7 @@ static void readable(struct bench_session *s)
 {
     uint8_t *buffer = s->pool->read_buffer;
     const size_t kept = s->partial_len;
+    const unsigned life = s->lives;
     const ssize_t got = recv(s->fd, buffer + kept, READ_ROOM - kept, 0);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         return;
@@ -370,8 +423,11 @@ static void readable(struct bench_session *s)
     }
     const size_t len = kept + (size_t)got;
     const size_t taken = take_frames(s, buffer, len);
-    if (s->state != SESSION_DOWN && taken < len) {
+    if (s->lives == life && taken < len) {
         keep(s, buffer + taken, len - taken);
+    }
+    if (s->lives == life && s->pool->handler->taken != NULL) {
+        s->pool->handler->taken(s);
     }
 }
 

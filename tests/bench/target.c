@@ -89,29 +89,28 @@ static FILE *start_child(struct target *target, char **arguments)
         return NULL;
     }
     target->child_input = input[1];
-    FILE *answer = fdopen(output[0], "r");
-    if (answer == NULL) {
+    target->child_output = fdopen(output[0], "r");
+    if (target->child_output == NULL) {
         close(output[0]);
     }
-    return answer;
+    return target->child_output;
+}
+
+static json_t *hear_child(const struct target *target)
+{
+    char line[4096];
+    return fgets(line, sizeof line, target->child_output) != NULL ? json_loads(line, 0, NULL) : NULL;
 }
 
 /* The line of JSON by which a child says that it is ready. */
 static json_t *ask_child(struct target *target, char **arguments, char error[TARGET_ERROR_MAX])
 {
-    FILE *answer = start_child(target, arguments);
-    json_t *told = NULL;
-    if (answer != NULL) {
-        char line[4096];
-        if (fgets(line, sizeof line, answer) != NULL) {
-            told = json_loads(line, 0, NULL);
-        }
-        (void)fclose(answer);
-    }
+    json_t *told = start_child(target, arguments) != NULL ? hear_child(target) : NULL;
     if (told == NULL) {
-        (void)snprintf(error, TARGET_ERROR_MAX, "%s did not start%s%s", arguments[0], answer == NULL ? ": " : "",
-                       answer == NULL ? strerrordesc_np(errno) : "");
-        target_stop(target);
+        const bool ran = target->child_output != NULL;
+        (void)snprintf(error, TARGET_ERROR_MAX, "%s did not start%s%s", arguments[0], ran ? "" : ": ",
+                       ran ? "" : strerrordesc_np(errno));
+        (void)!target_stop(target);
     }
     return told;
 }
@@ -154,7 +153,7 @@ static void add_number(struct command *command, const char *option, unsigned num
     add(command, text);
 }
 
-static int spawn_kdcd(struct target *target, const struct options *options, unsigned accounts, bool quick_logins,
+static int spawn_kdcd(struct target *target, const struct options *options, const struct target_wish *wish,
                       char error[TARGET_ERROR_MAX])
 {
     char kdcd[PATH_MAX];
@@ -166,12 +165,19 @@ static int spawn_kdcd(struct target *target, const struct options *options, unsi
     add(&command, options->scratch);
     add(&command, "--kdcd");
     add(&command, kdcd);
-    add_number(&command, "--accounts", accounts);
+    add_number(&command, "--accounts", wish->accounts);
     add_number(&command, "--cost", options->cost);
     add_number(&command, "--reactors", options->reactors);
     add_number(&command, "--workers", options->workers);
-    if (quick_logins) {
+    if (wish->quick_logins) {
         add(&command, "--quick-logins");
+    }
+    if (wish->default_limits) {
+        add(&command, "--default-limits");
+    }
+    if (options->server_cpus != NULL) { /* before it counts its cores */
+        add(&command, "--cpus");
+        add(&command, options->server_cpus);
     }
     json_t *told = ask_child(target, command.arguments, error);
     if (told == NULL) {
@@ -215,18 +221,40 @@ static int pin(const struct target *target, const struct options *options, char 
     return 0;
 }
 
-int target_start(struct target *target, const struct options *options, unsigned accounts, bool quick_logins,
+int target_start(struct target *target, const struct options *options, const struct target_wish *wish,
                  char error[TARGET_ERROR_MAX])
 {
     *target = (struct target){ .child_input = -1 };
-    const int started =
-        options->spawn ? spawn_kdcd(target, options, accounts, quick_logins, error) : attach(target, options, error);
-    target->reactors = options->reactors != 0 ? options->reactors : cores();
-    target->workers = options->workers != 0 ? options->workers : cores();
+    const int started = options->spawn ? spawn_kdcd(target, options, wish, error) : attach(target, options, error);
+    /* As kdcd counts them when its settings say 0. One that ran before it was tied to fewer has more. */
+    const unsigned its_cores = started == 0 && target->pid > 0 ? cpus_of(target->pid) : 0;
+    const unsigned threads = its_cores != 0 ? its_cores : cores();
+    target->cores = cores();
+    target->reactors = options->reactors != 0 ? options->reactors : threads;
+    target->workers = options->workers != 0 ? options->workers : threads;
     if (started != 0 || pin(target, options, error) != 0) {
-        target_stop(target);
+        (void)!target_stop(target);
         return -1;
     }
+    return 0;
+}
+
+int target_restart_begin(const struct target *target)
+{
+    static const char command[] = "restart\n";
+    return write(target->child_input, command, sizeof command - 1) == (ssize_t)(sizeof command - 1) ? 0 : -1;
+}
+
+int target_restart_end(struct target *target, double *accepts_s, char error[TARGET_ERROR_MAX])
+{
+    json_t *told = hear_child(target);
+    if (told == NULL) {
+        (void)snprintf(error, TARGET_ERROR_MAX, "kdcd didn't start again");
+        return -1;
+    }
+    target->pid = (pid_t)json_integer_value(json_object_get(told, "pid"));
+    *accepts_s = json_real_value(json_object_get(told, "accepts_s"));
+    json_decref(told);
     return 0;
 }
 
@@ -249,21 +277,27 @@ int target_start_bare(struct target *target, const struct options *options, unsi
     const int result = take_address(target, told, error);
     json_decref(told);
     if (result != 0 || pin(target, options, error) != 0) {
-        target_stop(target);
+        (void)!target_stop(target);
         return -1;
     }
     return 0;
 }
 
-void target_stop(struct target *target)
+int target_stop(struct target *target)
 {
+    int status = 0;
     if (target->child_input >= 0) {
         close(target->child_input);
         target->child_input = -1;
     }
     if (target->child > 0) {
-        while (waitpid(target->child, NULL, 0) < 0 && errno == EINTR) {
+        while (waitpid(target->child, &status, 0) < 0 && errno == EINTR) {
         }
         target->child = 0;
     }
+    if (target->child_output != NULL) {
+        (void)fclose(target->child_output);
+        target->child_output = NULL;
+    }
+    return status == 0 ? 0 : -1;
 }

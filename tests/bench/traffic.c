@@ -11,6 +11,8 @@
 #define OPEN_SECONDS 30
 #define OPAQUE_MIN 16 /* room for a number, and something behind it */
 #define CIPHERTEXT_HEADER 21
+#define WINDOW_BYTES 32768 /* under way in one direction of a conversation (protocol, section 6.2) */
+#define DRAIN_SECONDS 3
 
 /* ---- sending ---- */
 
@@ -27,6 +29,13 @@ static uint64_t get_u64(const uint8_t *at)
     return be64toh(value);
 }
 
+bool way_has_room(const struct way *way)
+{
+    /* A bare relay gives no credit: there, what hasn't arrived is under way. */
+    return (way->pair->traffic->pool.bare ? (way->sent - way->received) * way->pair->plain_len : way->held) <
+           WINDOW_BYTES;
+}
+
 static void add_real(struct way *way)
 {
     uint8_t room[MESSAGE_SEALED_MAX];
@@ -40,6 +49,7 @@ static void add_real(struct way *way)
         session_fault(way->from, "sealing", "a text");
         return;
     }
+    way->held += CIPHERTEXT_HEADER + m.ciphertext.sealed.len;
     session_add(way->from, &m);
 }
 
@@ -48,12 +58,17 @@ static void add_ready(struct way *way)
     struct pair *pair = way->pair;
     put_u64(pair->payload, way->sent);
     put_u64(pair->plain + CIPHERTEXT_HEADER - sizeof(uint64_t), way->sent);
+    way->held += pair->plain_len;
     session_add_plain(way->from, (struct bytes){ pair->plain, pair->plain_len });
 }
 
 void way_add(struct way *way)
 {
     const struct traffic *traffic = way->pair->traffic;
+    if (!way_has_room(way)) {
+        session_fault(way->from, "sending", "there is no credit for what has long arrived");
+        return;
+    }
     way->sent_at[way->sent % traffic->ring] = clock_ns();
     if (traffic->bench->options->real && !traffic->pool.bare) {
         add_real(way);
@@ -125,11 +140,27 @@ static void take_real(struct bench_session *s, const struct message_ciphertext *
 
 static void take_grant(struct bench_session *s, const struct message_grant *grant);
 
+static void take_credit(struct bench_session *s, const struct message_credit *credit)
+{
+    struct pair *pair = s->context;
+    struct way *way = s == &pair->a ? &pair->forth : &pair->back;
+    if (credit->conversation != pair->conversation || credit->bytes > way->held) {
+        session_fault(s, "credit", "for what wasn't sent");
+        return;
+    }
+    way->held -= credit->bytes;
+    if (pair->traffic->room != NULL) {
+        pair->traffic->room(way);
+    }
+}
+
 static void on_message(struct bench_session *s, const struct message *m)
 {
     const struct pair *pair = s->context;
     if (m->type == MESSAGE_GRANT) {
         take_grant(s, &m->grant);
+    } else if (m->type == MESSAGE_CREDIT) {
+        take_credit(s, &m->credit);
     } else if (m->type != MESSAGE_CIPHERTEXT || m->ciphertext.conversation != pair->conversation) {
         session_fault(s, "a message that isn't expected", message_type_name(m->type));
     } else if (pair->traffic->bench->options->real) {
@@ -177,6 +208,7 @@ static int take_epoch(struct bench_session *s, const struct message_grant *grant
         return -1;
     }
     in->receiving = out->sending; /* one object holds this side's both chains */
+    out->held += CIPHERTEXT_HEADER + m.ciphertext.sealed.len;
     session_add(s, &m);
     session_send(s);
     return 0;
@@ -237,6 +269,33 @@ static int open_all(struct traffic *traffic)
         fault(&traffic->bench->faults, "not all conversations were opened");
     }
     return faults_any(&traffic->bench->faults) ? -1 : 0;
+}
+
+/* ---- the end of a stretch ---- */
+
+static bool all_arrived(const void *context)
+{
+    const struct traffic *traffic = context;
+    for (size_t i = 0; i < traffic->pair_count; i++) {
+        const struct pair *pair = &traffic->pairs[i];
+        if (pair->forth.received < pair->forth.sent || pair->back.received < pair->back.sent) {
+            return faults_any(&traffic->bench->faults);
+        }
+    }
+    return true;
+}
+
+static uint64_t missing(const struct way *way)
+{
+    return way->expected < way->sent ? way->sent - way->expected : 0;
+}
+
+void traffic_drain(struct traffic *traffic)
+{
+    (void)!pool_run(&traffic->pool, clock_ns() + DRAIN_SECONDS * UINT64_C(1000000000), all_arrived, traffic);
+    for (size_t i = 0; i < traffic->pair_count; i++) {
+        traffic->bench->faults.lost += missing(&traffic->pairs[i].forth) + missing(&traffic->pairs[i].back);
+    }
 }
 
 /* ---- its life ---- */

@@ -22,6 +22,7 @@ struct way {
     uint64_t sent;           /* messages; the next one's number */
     uint64_t received;
     uint64_t expected;
+    uint64_t held;     /* bytes of ciphertext messages that the KDC hasn't given credit for */
     uint64_t *sent_at; /* a ring: when the messages under way were sent */
 };
 
@@ -52,6 +53,7 @@ struct traffic {
     struct latency *latency; /* NULL: not measured now */
     uint64_t delivered;
     void (*arrived)(struct way *way); /* a message, in order and whole */
+    void (*room)(struct way *way);    /* may be NULL: credit has come; it may send again */
 };
 
 /* Pairs that are logged in and have their conversation. NULL after a fault. `target`: bench->target or a bare relay. */
@@ -59,8 +61,13 @@ struct traffic *traffic_new(struct bench *bench, const struct target *target, bo
     __attribute__((warn_unused_result));
 void traffic_free(struct traffic **traffic);
 
-/* The next message of this direction: added to what `from` has to send. */
+/* Whether it may send: less than a conversation's window of bytes is under way. */
+bool way_has_room(const struct way *way);
+/* The next message of this direction: added to what `from` has to send. A fault when there is no room for it. */
 void way_add(struct way *way);
+
+/* Waits until all that was sent has arrived. What hasn't in a few seconds is lost. `arrived` and `room` are told meanwhile. */
+void traffic_drain(struct traffic *traffic);
 
 /* What stretches of traffic gave, added up. */
 struct outcome {

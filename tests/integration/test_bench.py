@@ -80,7 +80,9 @@ def is_measured(report, *numbers):
      ["rate_to_bcrypt", "cpu_to_bcrypt"]),
     ("login", ["--concurrency", 2, "--cost", 10, "--prepared", "--sessions", 60], ["count", "server_cpu_ms_each"],
      ["rate_to_bcrypt"]),
+    ("resume", ["--concurrency", 2], ["count", "per_s", "server_cpu_ms_each"], ["cpu_to_arithmetic"]),
     ("keys", ["--concurrency", 2], ["count", "per_s", "server_cpu_ms_each"], []),
+    ("keys", ["--concurrency", 40, "--pairs", 2], ["count", "per_s", "server_cpu_ms_each"], []),
     ("pingpong", ["--count", 500], ["round_trips", "server_cpu_us_each"], ["p50_to_bare", "p99_to_bare"]),
     ("relay", ["--pairs", 3], ["delivered", "delivered_per_s", "server_cpu_s_per_100k"],
      ["cpu_to_bare", "cpu_to_bare_and_aead", "p50_to_bare"]),
@@ -98,19 +100,70 @@ def test_each_mode_reports_what_it_measured_and_its_limit(kdcd, attach, mode, op
         assert report["ratio"][ratio] > 0, ratio
 
 
-def test_what_spawn_starts_is_gone_afterwards(folder):
+def test_storm_fills_the_workers_with_logins_and_compares(kdcd, attach):
+    kdc = kdcd(limits={"connections_per_source": 1000})
+    status, report, errors = finish(bench("storm", "--seconds", 0.6, "--pairs", 2, "--concurrency", 4, "--cost", 10,
+                                          *attach(kdc)))
+    assert status == 0, errors
+    is_measured(report, "logins", "workers_busy")
+    for section in ("result", "limit"):
+        for part in ("pingpong", "talk"):
+            assert report[section][part]["messages"] > 0 and report[section][part]["latency"]["p99_us"] > 0
+    assert report["ratio"]["pingpong_p99"] > 0 and report["ratio"]["talk_p99"] > 0
+
+
+def test_overload_asks_for_more_than_there_is_and_tells_what_became_of_it(kdcd, attach):
+    status, report, errors = finish(bench("overload", "--seconds", 1, "--pairs", 4, "--rate", 2500, "--sources", 20,
+                                          *attach(kdcd())))
+    assert status == 0, errors
+    is_measured(report, "rss_before", "rss_peak", "rss_after")
+    load = report["result"]["load"]
+    assert sum(load[kind]["begun"] for kind in load) > 1000
+    assert load["silent"]["busy"] > 0 and 0 < load["silent"]["busy_after"]["p50_us"]
+    for kind in load.values():
+        assert kind["begun"] >= kind["busy"] + kind["other_word"] + kind["no_word"]
+    for stage in ("before", "during", "after"):
+        assert report["result"][stage]["messages"] > 0
+    assert report["result"]["login_normal_after_s"] > 0 and report["ratio"]["during_p99"] > 0
+
+
+def test_restart_brings_everybody_back_by_ticket(folder):
+    status, report, errors = finish(bench("restart", "--spawn", "--sessions", 20, "--cost", 10, env=environment(folder)))
+    assert status == 0, errors
+    is_measured(report, "all_back_s", "accepts_after_ms", "server_cpu_ms_each")
+    assert report["result"]["by_ticket"] + report["result"]["by_password"] == report["result"]["sessions"] == 20
+    assert report["result"]["by_ticket"] > 0 and report["ratio"]["back_to_arithmetic"] > 0
+
+
+def test_restart_is_for_a_kdcd_of_its_own(kdcd, attach):
+    status, report, _ = finish(bench("restart", "--sessions", 2, *attach(kdcd())))
+    assert status == 1 and "--spawn" in report["faults"]["first"]
+
+
+def test_churn_samples_the_memory_while_sessions_come_and_leave(kdcd, attach):
+    status, report, errors = finish(bench("churn", "--seconds", 1, "--concurrency", 4, *attach(kdcd())))
+    assert status == 0, errors
+    result = report["result"]
+    assert result["logins"] > 0 and result["left_in_order"] > 0 and result["vanished"] > 0
+    assert len(result["rss"]) == 60 and all(rss > 0 for _, rss in result["rss"])
+    assert result["used"]["server_cpu_s"] > 0 and "growth" in result and report["limit"]["growth"] > 0
+
+
+def test_what_spawn_starts_is_tied_to_its_cores_and_gone_afterwards(folder):
     environ = {**environment(folder), "TMPDIR": str(folder)}
     before = set(os.listdir(folder))
-    process = bench("relay", "--spawn", "--pairs", 2, "--seconds", 0.3, "--reactors", 1, env=environ)
+    core = min(os.sched_getaffinity(0))
+    process = bench("relay", "--spawn", "--pairs", 2, "--seconds", 0.3, "--server-cpus", core, "--cpus", core, env=environ)
     made = wait_until("the scratch folder is there", lambda: set(os.listdir(folder)) - before)
     status, report, errors = finish(process)
     assert status == 0, errors
     is_measured(report, "delivered")
-    assert report["options"]["reactors"] == 1 and report["ratio"]["cpu_to_bare"] > 0
+    # It was tied to its core before it counted how many it has.
+    assert report["options"]["reactors"] == report["options"]["workers"] == 1 and report["ratio"]["cpu_to_bare"] > 0
     assert not made & set(os.listdir(folder))
 
 
-@pytest.mark.parametrize("mode", ["relay", "pingpong", "handshake"])
+@pytest.mark.parametrize("mode", ["relay", "pingpong", "handshake", "keys", "resume", "churn"])
 def test_a_kdcd_that_dies_in_the_middle_makes_it_fail(kdcd, attach, mode):
     kdc = kdcd()
     process = bench(mode, "--pairs", 2, "--concurrency", 2, "--seconds", 20, "--count", 10000000, "--no-limits",
