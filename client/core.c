@@ -166,6 +166,8 @@ static void handle_frame(struct core *core, uint8_t *frame, size_t len)
         core_plain_frame(core, (struct bytes){ .data = frame, .len = len });
         return;
     }
+    if (core_late_alert(core, (struct bytes){ .data = frame, .len = len }))
+        return;
     uint8_t head[16];
     size_t head_len = len < sizeof(head) ? len : sizeof(head);
     memcpy(head, frame, head_len);

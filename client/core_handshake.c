@@ -152,16 +152,30 @@ static void handshake_frame(struct core *core, struct bytes frame)
     }
 }
 
+/* Whether the frame is an alert: then the connection fails by it. */
+static bool take_alert(struct core *core, struct bytes frame)
+{
+    struct alert alert;
+    if (frame_get_alert(frame, &alert) != 0)
+        return false;
+    trace_frame(core, false, frame);
+    handshake_failed(core, &(struct handshake_failure){
+                               .reason = alert.reason, .from_peer = true, .retry_after = alert.retry_after });
+    return true;
+}
+
 /* While a person looks at the fingerprint the KDC has nothing to say, but that it got tired of waiting. */
 static void frame_while_asking(struct core *core, struct bytes frame)
 {
-    struct alert alert;
-    trace_frame(core, false, frame);
-    if (frame_get_alert(frame, &alert) == 0)
-        handshake_failed(core, &(struct handshake_failure){
-                                   .reason = alert.reason, .from_peer = true, .retry_after = alert.retry_after });
-    else
+    if (!take_alert(core, frame)) {
+        trace_frame(core, false, frame);
         core_fail(core, KC_PROTOCOL);
+    }
+}
+
+bool core_late_alert(struct core *core, struct bytes frame)
+{
+    return core->channel->receiving.sequence == 0 && take_alert(core, frame);
 }
 
 void core_plain_frame(struct core *core, struct bytes frame)

@@ -170,6 +170,9 @@ bool core_put(struct core *core, const struct message *m);
 
 /* core_handshake.c: a frame before there are records. */
 void core_plain_frame(struct core *core, struct bytes frame);
+/* The KDC gave the handshake up before it had our client_finish: an alert where its first record should be, which is longer than
+ * any alert. False: it is none. */
+bool core_late_alert(struct core *core, struct bytes frame);
 
 /* core_resumption.c */
 /* Offers the ticket in the handshake that is about to start, if there is one that may be used. */

@@ -38,6 +38,7 @@ int core_login(struct core *core, const char *name, const char *password, size_t
     login_forget(core);
     core->credentials->name = parsed;
     memcpy(core->credentials->password, password, password_len);
+    secret_wipe_registers(); /* copying went through them */
     core->credentials->password_len = password_len;
     core->make_account = make_account;
     core->accepted = false;

@@ -29,6 +29,7 @@ void resumption_judge(struct core *core, const struct handshake_keys *keys)
 {
     struct resumption *r = core->resumption;
     memcpy(r->next, keys->resumption, sizeof(r->next));
+    secret_wipe_registers(); /* copying went through them */
     core->resuming = keys->resumed;
     if (core->offered)
         trace_line(core, keys->resumed ? "the KDC takes the ticket: no login is needed"
@@ -52,6 +53,7 @@ void resumption_keep(struct core *core, const struct message_welcome *m)
     resumption_forget(core);
     if (m->ticket.len > 0 && m->ticket.len <= sizeof(r->ticket)) {
         memcpy(r->secret, r->next, sizeof(r->secret));
+        secret_wipe_registers();
         memcpy(r->ticket, m->ticket.data, m->ticket.len);
         r->ticket_len = m->ticket.len;
         r->until = core_now(core) + UINT64_C(1000) * m->ticket_seconds;

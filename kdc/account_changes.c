@@ -162,6 +162,13 @@ void account_changes_fed(struct account_changes *changes, uint64_t forget_before
     pthread_mutex_unlock(&changes->lock);
 }
 
+void account_changes_starve(struct account_changes *changes)
+{
+    pthread_mutex_lock(&changes->lock);
+    changes->fed = false;
+    pthread_mutex_unlock(&changes->lock);
+}
+
 size_t account_changes_count(struct account_changes *changes)
 {
     pthread_mutex_lock(&changes->lock);

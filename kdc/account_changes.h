@@ -37,6 +37,8 @@ int account_changes_put(struct account_changes *changes, uint64_t user, uint64_t
     __attribute__((warn_unused_result));
 /* A feed is complete; what changed before that is forgotten. */
 void account_changes_fed(struct account_changes *changes, uint64_t forget_before_ms);
+/* The database answers, but not this question: nothing holds until a feed is complete again. */
+void account_changes_starve(struct account_changes *changes);
 
 size_t account_changes_count(struct account_changes *changes);
 

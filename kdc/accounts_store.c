@@ -1,10 +1,13 @@
 #include "kdc/accounts_store.h"
 
+#include "kdc/clock.h"
 #include "kdc/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CAUSE_QUIET_MS 1000
 
 struct accounts_store {
     struct accounts accounts; /* first: the table points back to us */
@@ -25,6 +28,7 @@ int database_state_init(struct database_state *state)
     state->away =
         false; /* until somebody has looked: who logs in first isn't refused because another is just looking */
     state->trying = false;
+    state->told = 0;
     (void)snprintf(state->cause, sizeof state->cause, "nobody has asked it yet");
     return pthread_mutex_init(&state->lock, NULL) == 0 ? 0 : -1;
 }
@@ -52,7 +56,7 @@ bool database_state_away(struct database_state *state)
 }
 
 /* Before a question: whether it may be asked. A database that says nothing holds up whoever asks it until a timeout: one
- * worker is enough for that. */
+ * is enough for that. */
 static bool may_ask(struct accounts_store *s)
 {
     struct database_state *state = s->state;
@@ -68,16 +72,18 @@ static bool may_ask(struct accounts_store *s)
     return may;
 }
 
-/* Behind it. One line when the database goes, or has another reason to be of no use, and one when it comes: whichever worker
- * sees it first. */
+/* Behind it. One line when the database goes, or has another reason to be of no use, and one when it comes: whoever
+ * sees it first. Another reason not at once: until each may try again it repeats its own, and they may differ. */
 static enum store_result judged(struct accounts_store *s, enum store_result result)
 {
     struct database_state *state = s->state;
     const bool reachable = result != STORE_UNAVAILABLE && result != STORE_BROKEN;
     const char *cause = reachable ? "" : store_error(s->store);
+    const uint64_t now = clock_monotonic_ms();
     pthread_mutex_lock(&state->lock);
     const bool news = !state->looked || state->reachable != reachable ||
-                      (!reachable && strncmp(state->cause, cause, sizeof state->cause - 1) != 0);
+                      (!reachable && now - state->told >= CAUSE_QUIET_MS &&
+                       strncmp(state->cause, cause, sizeof state->cause - 1) != 0);
     state->looked = true;
     state->reachable = reachable;
     state->away = result == STORE_BROKEN ? state->away : result == STORE_UNAVAILABLE;
@@ -85,6 +91,7 @@ static enum store_result judged(struct accounts_store *s, enum store_result resu
     s->trying = false;
     if (news) {
         (void)snprintf(state->cause, sizeof state->cause, "%s", cause);
+        state->told = now;
     }
     pthread_mutex_unlock(&state->lock);
     if (news && reachable) {

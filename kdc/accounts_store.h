@@ -13,13 +13,14 @@
 
 #define DATABASE_CAUSE_MAX 256
 
-/* Whether the database can be reached: shared by all workers; whoever looked last tells. */
+/* Whether the database can be reached: shared by the workers and the journal; whoever looked last tells. */
 struct database_state {
     pthread_mutex_t lock; /* guards the rest */
     bool looked;
     bool reachable;                 /* and can be used */
     bool away;                      /* it didn't answer the last question */
     bool trying;                    /* somebody asks it, while it is away */
+    uint64_t told;                  /* monotonic milliseconds: the log's last line about it */
     char cause[DATABASE_CAUSE_MAX]; /* a sentence, while it isn't reachable */
 };
 

@@ -188,10 +188,10 @@ const char *admission_verdict_name(enum admission_verdict verdict)
 {
     static const char *const names[] = {
         [ADMISSION_IN] = "in",
-        [ADMISSION_FULL] = "connections_max",
-        [ADMISSION_BEFORE_LOGIN] = "connections_before_login_max",
-        [ADMISSION_EARLY_DROP] = "early drop before connections_before_login_max",
-        [ADMISSION_SOURCE] = "connections_per_source_max",
+        [ADMISSION_FULL] = "limits.connections",
+        [ADMISSION_BEFORE_LOGIN] = "limits.connections_before_login",
+        [ADMISSION_EARLY_DROP] = "early drop before limits.connections_before_login",
+        [ADMISSION_SOURCE] = "limits.connections_per_source",
         [ADMISSION_NO_MEMORY] = "memory",
     };
     return names[verdict];

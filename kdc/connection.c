@@ -212,6 +212,9 @@ void connection_finish(struct connection *c)
         withdraw_job(c);
         drop_input(c);
         connection_update_reading(c);
+        if (c->phase == CONNECTION_DEAD) { /* it could not: place and timer are given back */
+            return;
+        }
         timer_wheel_set(&c->reactor->wheel, &c->timer, c->reactor->now + FLUSH_MS);
         connection_mark_unsent(c);
         return;

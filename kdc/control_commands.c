@@ -164,7 +164,7 @@ static json_t *status(struct server *server, const json_t *request)
         (json_int_t)admission_connections(server->admission), "conversations", (json_int_t)((totals.legs + 1) / 2),
         "logins", (json_int_t)totals.logins, "resumed", (json_int_t)totals.resumed, "keys_issued",
         (json_int_t)totals.keys_issued, "messages", (json_int_t)totals.messages, "queue", (json_int_t)queued,
-        "queue_max", (json_int_t)server->live->config.queue_max, "queue_alarms", (json_int_t)pool.alarms, "workers",
+        "queue_max", (json_int_t)pool.queue_max, "queue_alarms", (json_int_t)pool.alarms, "workers",
         (json_int_t)server->worker_count, "reactors", (json_int_t)server->reactor_count, "database",
         database_text(server), "refused", refused_object(&totals), "journal", "queued", (json_int_t)journal.queued,
         "batches", (json_int_t)journal.batches, "dropped", (json_int_t)journal.dropped, "secret_memory", "used",

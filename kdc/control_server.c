@@ -7,9 +7,13 @@
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -28,8 +32,12 @@ struct client {
 
 struct control_server {
     struct server *server;
+    pthread_t thread;
+    bool runs; /* who made it */
     struct event_base *base;
     int fd;
+    int end_fd; /* an eventfd: readable when the thread is to end */
+    struct event *end_event;
     struct event *accept_event;
     struct event *pause_event;
     struct client *clients;
@@ -232,29 +240,81 @@ static int listen_on(const char *path, char error[CONTROL_ERROR_MAX])
     return fd;
 }
 
-struct control_server *control_server_new(struct server *server, struct event_base *base, char error[CONTROL_ERROR_MAX])
+static void on_end_wanted(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct control_server *control = argument;
+    (void)event_base_loopbreak(control->base);
+}
+
+static void *run(void *argument)
+{
+    struct control_server *control = argument;
+    (void)event_base_dispatch(control->base);
+    return NULL;
+}
+
+static int make_events(struct control_server *control)
+{
+    control->base = event_base_new();
+    control->end_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (control->base == NULL || control->end_fd < 0) {
+        return -1;
+    }
+    control->accept_event = event_new(control->base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
+    control->pause_event = event_new(control->base, -1, 0, on_pause_over, control);
+    control->end_event = event_new(control->base, control->end_fd, EV_READ, on_end_wanted, control);
+    if (control->accept_event == NULL || control->pause_event == NULL || control->end_event == NULL ||
+        event_add(control->accept_event, NULL) != 0 || event_add(control->end_event, NULL) != 0) {
+        return -1;
+    }
+    return 0;
+}
+
+/* Signals are the main thread's. */
+static int start_thread(struct control_server *control)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    control->runs = pthread_create(&control->thread, NULL, run, control) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return control->runs ? 0 : -1;
+}
+
+struct control_server *control_server_new(struct server *server, char error[CONTROL_ERROR_MAX])
 {
     struct control_server *control = calloc(1, sizeof *control);
     if (control == NULL) {
         (void)snprintf(error, CONTROL_ERROR_MAX, "no memory for the control socket");
         return NULL;
     }
-    const char *path = server->live->config.control_socket;
+    const char *path = server->first->config.control_socket;
     control->server = server;
-    control->base = base;
+    control->end_fd = -1;
     control->fd = listen_on(path, error);
     if (control->fd < 0) {
         free(control);
         return NULL;
     }
     (void)snprintf(control->path, sizeof control->path, "%s", path);
-    control->accept_event = event_new(base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
-    control->pause_event = event_new(base, -1, 0, on_pause_over, control);
-    if (control->accept_event == NULL || control->pause_event == NULL || event_add(control->accept_event, NULL) != 0) {
-        (void)snprintf(error, CONTROL_ERROR_MAX, "no memory for the control socket");
+    if (make_events(control) != 0 || start_thread(control) != 0) {
+        (void)snprintf(error, CONTROL_ERROR_MAX, "no memory, descriptors or thread for the control socket");
         control_server_free(&control);
     }
     return control;
+}
+
+static void end_thread(struct control_server *control)
+{
+    const uint64_t one = 1;
+    if (control->runs) {
+        while (write(control->end_fd, &one, sizeof one) < 0 && errno == EINTR) {
+        }
+        pthread_join(control->thread, NULL);
+    }
 }
 
 void control_server_free(struct control_server **control)
@@ -263,16 +323,23 @@ void control_server_free(struct control_server **control)
     if (c == NULL) {
         return;
     }
+    end_thread(c);
     for (struct client *client = c->clients; client != NULL;) {
         struct client *next = client->next;
         destroy(client);
         client = next;
     }
-    if (c->accept_event != NULL) {
-        event_free(c->accept_event);
+    struct event *events[] = { c->accept_event, c->pause_event, c->end_event };
+    for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
+        if (events[i] != NULL) {
+            event_free(events[i]);
+        }
     }
-    if (c->pause_event != NULL) {
-        event_free(c->pause_event);
+    if (c->base != NULL) {
+        event_base_free(c->base);
+    }
+    if (c->end_fd >= 0) {
+        close(c->end_fd);
     }
     close(c->fd);
     (void)unlink(c->path);

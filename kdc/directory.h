@@ -20,7 +20,8 @@ struct directory;
 
 struct directory_entry {
     struct name name;
-    uint64_t user; /* the account's id */
+    bool congested; /* too much waits for its client */
+    uint64_t user;  /* the account's id */
     struct session_ref ref;
     uint64_t since; /* milliseconds since 1970 UTC */
     /* For the operator's `who`. */
@@ -67,6 +68,10 @@ void directory_unwatch(struct directory *directory, const struct name *name, con
 /* How many conversations the session holds, for `who`. Nothing if it isn't there any more. */
 void directory_set_conversations(struct directory *directory, const struct name *name, const struct session_ref *ref,
                                  uint32_t conversations);
+
+/* Whether too much waits for the session's client: then nobody else opens a conversation with it. Likewise. */
+void directory_set_congested(struct directory *directory, const struct name *name, const struct session_ref *ref,
+                             bool congested);
 
 size_t directory_count(struct directory *directory);
 

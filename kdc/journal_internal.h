@@ -75,6 +75,6 @@ void journal_complain(const char *why, uint64_t dropped);
 struct timespec journal_in_ms(uint64_t ms);
 
 /* ---- journal_writer.c ---- */
-void *journal_work(void *journal); /* the thread */
+void *journal_work(void *argument); /* the thread; its argument is the journal */
 
 #endif

@@ -3,13 +3,11 @@
 #include "kdc/clock.h"
 
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
-#define JOURNAL_NICE 5 /* as the workers */
-#define LOOK_MS 1000   /* between two looks for changed accounts */
-/* A look takes so much of the time of the one before: changes that were not committed yet. */
-#define OVERLAP_US (10 * 1000000)
+#define LOOK_MS 1000 /* between two looks for changed accounts */
+/* A look takes so much of the time of the one before: a change bears the time of its statement, and can be seen only once it is
+ * committed. By default InnoDB lets a statement wait for 50 s. */
+#define OVERLAP_US (60 * 1000000)
 /* Our clock and the database's, at most, at the first look. */
 #define CLOCKS_APART_US (UINT64_C(3600) * 1000000)
 
@@ -168,6 +166,9 @@ static enum store_result ask_changes(struct journal *journal, struct accounts *a
     if (result == STORE_OK && !journal->put_failed) {
         journal->since = since;
         account_changes_fed(journal->options.changes, (since - keep_us) / 1000);
+    } else if (result == STORE_BROKEN) {
+        /* A database that is away changes no accounts; one that goes on without us does. */
+        account_changes_starve(journal->options.changes);
     }
     return result == STORE_OK && journal->put_failed ? STORE_BROKEN : result;
 }
@@ -236,8 +237,6 @@ static void wait_for_work(struct journal *journal)
 void *journal_work(void *argument)
 {
     struct journal *journal = argument;
-    /* Linux: a thread has a niceness of its own. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), JOURNAL_NICE);
     struct accounts *accounts = journal->options.start(journal->options.context);
     pthread_mutex_lock(&journal->lock);
     while (!journal->stopping) {

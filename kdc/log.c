@@ -183,5 +183,5 @@ void log_event(enum log_level level, const char *event, const struct log_field *
     const char *end = line.json ? (line.full ? ",\"cut\":true}\n" : "}\n") : (line.full ? " ...\n" : "\n");
     size_t end_len = strlen(end);
     memcpy(line.text + line.len, end, end_len);
-    log_writer_take(line.text, line.len + end_len);
+    log_writer_take(line.text, line.len + end_len, level >= LOG_WARN);
 }

@@ -11,9 +11,10 @@
  * lines are left out, and a line tells how many once it is empty again. Before log_start and after log_stop a line is
  * written by whoever logs it.
  *
- * Thread: any, but log_start and log_stop: the main one. Lines of the same moment may leave in one write(2) of up to 4096 bytes;
- * none is torn. The level and format are set at start and at
- * reload.
+ * Lines of the same moment leave in one write(2) of up to 4096 bytes; none is torn. For that a line waits 5 ms for others, which
+ * is what a process that is killed may leave unsaid; one of LOG_WARN or LOG_ERROR doesn't wait, and takes along those before it.
+ *
+ * Thread: any, but log_start and log_stop: the main one. The level and format are set at start and at reload.
  */
 #ifndef KDC_LOG_H
 #define KDC_LOG_H

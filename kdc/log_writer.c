@@ -23,6 +23,7 @@ static struct {
     bool stopping;
     bool ended;
     bool sleeps;       /* the thread, with nothing to write */
+    bool urgent;       /* what is queued is to be written at once */
     uint64_t left_out; /* lines that found no room, since the last one that did */
     size_t start;      /* of what is queued */
     size_t len;
@@ -37,25 +38,26 @@ static void write_out(const char *line, size_t len)
 }
 
 /* Under the lock; there is room. */
-static void put(const char *line, size_t len)
+static void put(const char *line, size_t len, bool urgent)
 {
     const size_t end = (writer.start + writer.len) % QUEUE_LEN;
     const size_t first = len < QUEUE_LEN - end ? len : QUEUE_LEN - end;
     memcpy(writer.queue + end, line, first);
     memcpy(writer.queue, line + first, len - first);
     writer.len += len;
-    if (writer.sleeps || writer.len >= QUEUE_LEN / 4) {
+    writer.urgent = writer.urgent || urgent;
+    if (writer.sleeps || urgent || writer.len >= QUEUE_LEN / 4) {
         writer.sleeps = false;
         pthread_cond_signal(&writer.changed);
     }
 }
 
-void log_writer_take(const char *line, size_t len)
+void log_writer_take(const char *line, size_t len, bool urgent)
 {
     pthread_mutex_lock(&writer.lock);
     const bool direct = !writer.running;
     if (!direct && len <= QUEUE_LEN - writer.len) {
-        put(line, len);
+        put(line, len, urgent);
     } else if (!direct) {
         writer.left_out++;
     }
@@ -81,6 +83,7 @@ static size_t oldest(char *out, size_t size)
  * one waking. */
 static void wait_for_lines(void)
 {
+    writer.urgent = false; /* nothing is queued */
     writer.sleeps = true;
     while (writer.len == 0 && !writer.stopping) {
         pthread_cond_wait(&writer.changed, &writer.lock);
@@ -93,7 +96,7 @@ static void wait_for_lines(void)
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
-    while (!writer.stopping && writer.len < QUEUE_LEN / 4 &&
+    while (!writer.stopping && !writer.urgent && writer.len < QUEUE_LEN / 4 &&
            pthread_cond_clockwait(&writer.changed, &writer.lock, CLOCK_MONOTONIC, &until) == 0) {
     }
 }

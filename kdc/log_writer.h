@@ -4,9 +4,10 @@
 #ifndef KDC_LOG_WRITER_H
 #define KDC_LOG_WRITER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
-/* A whole line with its newline: queued, written, or left out. */
-void log_writer_take(const char *line, size_t len);
+/* A whole line with its newline: queued, written, or left out. An urgent one isn't kept for others to come. */
+void log_writer_take(const char *line, size_t len, bool urgent);
 
 #endif

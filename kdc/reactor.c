@@ -4,6 +4,7 @@
 #include "kdc/clock.h"
 #include "kdc/connection.h"
 #include "kdc/conversation.h"
+#include "kdc/priority.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -202,6 +203,7 @@ static void finish_turn(struct reactor *reactor)
 static void *run(void *argument)
 {
     struct reactor *reactor = argument;
+    priority_short_turns();
     while (!reactor->draining || (reactor->connections > 0 && reactor->now < reactor->drain_until)) {
         /* Other reactors may fill the mailbox as fast as we empty it: sockets and timers have their turn all the same. */
         if (event_base_loop(reactor->base, reactor->more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) != 0) {

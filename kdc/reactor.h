@@ -115,7 +115,7 @@ struct connection *reactor_find(const struct reactor *reactor, const struct sess
 int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
     __attribute__((warn_unused_result));
 void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref);
-/* Reads the clock into reactor->now: at the start of every callback. */
+/* At the start of every callback: reads the clock into reactor->now, and from here to the turn's end nobody wakes us. */
 void reactor_touch_clock(struct reactor *reactor);
 /* The functions that sessions act through (reactor_host.c). */
 void reactor_fill_host(struct reactor *reactor);

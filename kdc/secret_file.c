@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
@@ -123,6 +124,18 @@ static int write_beside(const char *path, const char *text, char beside[PATH_MAX
     return result;
 }
 
+/* A name in a folder lasts once the folder is written, too. That it can't be is no reason to do without the file. */
+static void sync_folder(const char *path)
+{
+    char copy[PATH_MAX];
+    (void)snprintf(copy, sizeof copy, "%s", path);
+    const int fd = open(dirname(copy), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+}
+
 int secret_file_make(const char *path, const char *text, char error[SECRET_FILE_ERROR_MAX])
 {
     char beside[PATH_MAX];
@@ -136,6 +149,7 @@ int secret_file_make(const char *path, const char *text, char error[SECRET_FILE_
     else
         (void)snprintf(error, SECRET_FILE_ERROR_MAX, "%s: can't be made: %s", path, strerror(errno));
     (void)unlink(beside);
+    sync_folder(path);
     return result;
 }
 
@@ -144,8 +158,10 @@ int secret_file_replace(const char *path, const char *text, char error[SECRET_FI
     char beside[PATH_MAX];
     if (write_beside(path, text, beside, error) != 0)
         return -1;
-    if (rename(beside, path) == 0)
+    if (rename(beside, path) == 0) {
+        sync_folder(path);
         return 0;
+    }
     (void)snprintf(error, SECRET_FILE_ERROR_MAX, "%s: can't be replaced: %s", path, strerror(errno));
     (void)unlink(beside);
     return -1;

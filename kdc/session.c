@@ -19,6 +19,7 @@ struct session *session_new(const struct session_host *host, void *link, const s
         }
         if (s->resumption != NULL) {
             memcpy(s->resumption, origin->resumption, KDF_SECRET_LEN);
+            secret_wipe_registers(); /* copying went through them */
         }
         s->host = host;
         s->link = link;

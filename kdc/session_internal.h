@@ -126,6 +126,8 @@ struct leg *session_leg_set(struct session *s, uint64_t conversation, const stru
 void session_leg_gone(struct session *s, struct leg *leg);
 void session_legs_leave(struct session *s); /* tells every peer */
 void session_relay(struct session *s, struct bytes plain);
+/* Behind what others make us send: whether too much waits for our client by now. */
+void session_watch_output(struct session *s);
 void session_take_credit(struct session *s, const struct mail_credit *mail);
 
 /* session_presence.c */

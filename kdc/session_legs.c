@@ -267,6 +267,19 @@ static void account(struct session *s, struct leg *leg, const struct session_ref
     }
 }
 
+static void set_congested(struct session *s, bool congested)
+{
+    s->congested = congested;
+    directory_set_congested(s->host->directory, &s->name, &s->ref, congested);
+}
+
+void session_watch_output(struct session *s)
+{
+    if (!s->congested && s->state == SESSION_IN && s->host->waiting(s->link) > s->host->config->output_max / 2) {
+        set_congested(s, true);
+    }
+}
+
 void session_pass(struct session *session, const struct session_ref *from, struct bytes plain)
 {
     struct reader r;
@@ -287,9 +300,7 @@ void session_pass(struct session *session, const struct session_ref *from, struc
         session_close(session, failed);
         return;
     }
-    if (session->host->waiting(session->link) > session->host->config->output_max / 2) {
-        session->congested = true;
-    }
+    session_watch_output(session);
     account(session, leg, from, plain.len);
 }
 
@@ -298,7 +309,7 @@ void session_drained(struct session *session)
     if (!session->congested) {
         return;
     }
-    session->congested = false;
+    set_congested(session, false);
     for (size_t i = 0; i < session->leg_count; i++) {
         if (session->legs[i].owed >= WINDOW / 2) {
             give_credit(session, &session->legs[i]);

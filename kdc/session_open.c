@@ -11,6 +11,8 @@
  *
  * Who has a session may be written to: whoever locks or deletes an account ends its session. When the peer has none, a worker
  * asks the database for the account (run_open), so that the opener hears whether there is such a user.
+ *
+ * A grant comes unasked and in no window: so nobody opens a conversation with a session that too much waits for already.
  */
 #include "kdc/session_internal.h"
 
@@ -20,6 +22,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+
+#define RETRY_CONGESTED 1 /* seconds */
 
 struct open_job {
     struct request_job head;
@@ -39,6 +43,10 @@ static uint32_t retry_of(enum reason reason)
 static void issue(struct session *s, uint32_t request, const struct directory_entry *peer)
 {
     uint32_t retry_after = 0;
+    if (peer->congested) {
+        session_refuse(s, request, REASON_BUSY, RETRY_CONGESTED);
+        return;
+    }
     struct mail_issue *mail = mail_new(MAIL_ISSUE, &s->ref, &peer->ref, 0);
     if (mail == NULL) {
         session_refuse(s, request, REASON_INTERNAL, 1);
@@ -209,5 +217,6 @@ void session_take_grant(struct session *s, const struct mail_grant *grant)
         session_request_end(s, issue->request);
     }
     send_grant(s, grant, opener ? issue->request : 0);
+    session_watch_output(s);
     conversation_pass_grant(s->host, grant);
 }

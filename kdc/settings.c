@@ -75,7 +75,8 @@ const struct setting settings[] = {
     { "threads", "reactors", RANGE(0, 256), AT(reactors), .initial = "0",
       .doc = "Threads that read and write connections. 0: one for each core." },
     { "threads", "workers", RANGE(0, 256), AT(workers), .initial = "0",
-      .doc = "Threads that compute and ask the database; each has a database connection. 0: one for each core." },
+      .doc = "Threads that compute and ask the database; each has a database connection. 0: one for each core.\n"
+             "There are two more, for what mustn't wait until logins are done." },
 
     { "policy", "groups", SETTING_GROUPS, AT(handshake), .initial = "ffdhe3072, ffdhe4096", .required = true,
       .reloadable = true,

@@ -122,6 +122,7 @@ static const struct {
     { ER_STATEMENT_TIMEOUT, BUSY, NULL },
     { ER_DISK_FULL, BUSY, NULL },
     { ER_RECORD_FILE_FULL, BUSY, NULL },
+    { ER_BINLOG_STMT_MODE_AND_ROW_ENGINE, BROKEN, "set the server's binlog_format to MIXED or ROW" },
     { ER_BAD_DB_ERROR, BROKEN, "make it with: kdc-admin db init" },
     { ER_NO_SUCH_TABLE, BROKEN, "bring it up to date with: kdc-admin db migrate" },
     { ER_SP_DOES_NOT_EXIST, BROKEN, "make it with: kdc-admin db init" },
@@ -173,12 +174,24 @@ static int options_set(MYSQL *db, const struct config *config)
     return failed;
 }
 
+/* What we rely on. A lock is waited for less long than the answer: the server doesn't notice when we give up, so a statement
+ * that still waited would keep its connection there, and be carried out later although we have said that it wasn't. */
+static int session_set(const struct store *store)
+{
+    const unsigned wait = (store->config.db_read_timeout + 1) / 2;
+    char sql[320];
+    int len = snprintf(sql, sizeof sql,
+                       "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
+                       " autocommit = 1, time_zone = '+00:00',"
+                       " innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, %u),"
+                       " lock_wait_timeout = LEAST(@@lock_wait_timeout, %u)",
+                       wait, wait);
+    return mysql_real_query(store->db, sql, (unsigned long)len);
+}
+
 /* One attempt. */
 static enum store_result connect_once(struct store *store)
 {
-    static const char session_sql[] =
-        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO', autocommit = 1,"
-        " time_zone = '+00:00'";
     const struct config *config = &store->config;
     const char *password_file =
         store->account == STORE_ACCOUNT_KDC ? config->db_password_file : config->admin_password_file;
@@ -201,7 +214,7 @@ static enum store_result connect_once(struct store *store)
     if (mysql_real_connect(store->db, tcp ? config->db_host : NULL, account_user(store), password,
                            store->without_database ? NULL : config->db_name, tcp ? config->db_port : 0,
                            tcp ? NULL : config->db_socket, CLIENT_MULTI_RESULTS) == NULL ||
-        mysql_real_query(store->db, session_sql, sizeof session_sql - 1) != 0) {
+        session_set(store) != 0) {
         result = store_fail(store, mysql_errno(store->db), mysql_error(store->db), what);
         goto out;
     }

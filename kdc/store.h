@@ -107,8 +107,49 @@ enum store_result store_user_set_hash(struct store *store, uint64_t id, const ch
 enum store_result store_user_set_state(struct store *store, const struct name *name, enum user_state state)
     __attribute__((warn_unused_result));
 enum store_result store_user_delete(struct store *store, const struct name *name) __attribute__((warn_unused_result));
+/* What a state is called; and the state that a word calls: 0, or -1 when there is none. */
+const char *user_state_word(enum user_state state);
+int user_state_from_word(const char *word, enum user_state *state) __attribute__((warn_unused_result));
+
+#define STORE_PATTERN_MAX 64 /* bytes */
+
+struct store_filter { /* of zeros: all users */
+    bool by_state;
+    enum user_state state;
+    const char *pattern;   /* NULL: any name; * stands for any characters, ? for one; up to STORE_PATTERN_MAX bytes */
+    uint64_t login_before; /* milliseconds since 1970 UTC; 0: whenever. Also who never logged in */
+    uint64_t login_since;
+};
 /* Users behind `after` (NULL: from the first) in the order of their names, at most `max`; *count tells how many. */
-enum store_result store_user_list(struct store *store, const struct name *after, struct store_user *users, size_t max,
-                                  size_t *count) __attribute__((warn_unused_result));
+enum store_result store_user_list(struct store *store, const struct store_filter *filter, const struct name *after,
+                                  struct store_user *users, size_t max, size_t *count)
+    __attribute__((warn_unused_result));
+/* The same with their hashes, which the caller wipes, of one state or (NULL) any. The first call (`after` NULL) takes a
+ * snapshot, which those that follow read on in; nothing else is called between them. */
+enum store_result store_user_export(struct store *store, const enum user_state *state, const struct name *after,
+                                    struct store_user *users, size_t max, size_t *count)
+    __attribute__((warn_unused_result));
+
+/* ---- store_import.c: many new accounts in one transaction ---- */
+#define STORE_IMPORT_MAX 1000 /* of one call */
+
+struct store_import {
+    struct name name;
+    char hash[PASSWORD_HASH_LEN];
+    enum user_state state;
+    uint64_t created;    /* milliseconds since 1970 UTC; 0: now */
+    uint64_t last_login; /* 0: never */
+    bool exists;         /* result: there is a user of that name already */
+};
+/* Tells which exist; changes nothing. Hashes don't matter. */
+enum store_result store_import_check(struct store *store, struct store_import *users, size_t count)
+    __attribute__((warn_unused_result));
+/* begin, add as often as needed, commit; nothing else between them. Those that exist are left out. `detail` stands in the audit
+ * log beside each. Whatever fails, or store_free before the commit, undoes everything; but when the connection is lost in
+ * store_import_commit, all may be done. */
+enum store_result store_import_begin(struct store *store) __attribute__((warn_unused_result));
+enum store_result store_import_add(struct store *store, struct store_import *users, size_t count, const char *detail)
+    __attribute__((warn_unused_result));
+enum store_result store_import_commit(struct store *store) __attribute__((warn_unused_result));
 
 #endif

@@ -11,7 +11,23 @@ static const char *const state_words[] = {
 };
 #define STATE_COUNT (sizeof state_words / sizeof state_words[0])
 
-/* A row of kdc_user_find or admin_user_list, and where the users go. */
+const char *user_state_word(enum user_state state)
+{
+    return state_words[state];
+}
+
+int user_state_from_word(const char *word, enum user_state *state)
+{
+    for (size_t i = 0; i < STATE_COUNT; i++) {
+        if (strcmp(word, state_words[i]) == 0) {
+            *state = (enum user_state)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+/* A row of kdc_user_find, admin_user_list or admin_user_export, and where the users go. */
 struct reading {
     struct store_user user;
     char state[STATE_LEN_MAX];
@@ -24,14 +40,10 @@ struct reading {
 static void user_read(void *context)
 {
     struct reading *reading = context;
-    size_t state = 0;
-    while (state < STATE_COUNT && strcmp(reading->state, state_words[state]) != 0)
-        state++;
-    if (state == STATE_COUNT) {
+    if (user_state_from_word(reading->state, &reading->user.state) != 0) {
         reading->bad_state = true;
         return;
     }
-    reading->user.state = (enum user_state)state;
     if (reading->count < reading->max)
         reading->users[reading->count++] = reading->user;
 }
@@ -69,12 +81,43 @@ enum store_result store_user_find(struct store *store, const struct name *name, 
     return result;
 }
 
-enum store_result store_user_list(struct store *store, const struct name *after, struct store_user *users, size_t max,
-                                  size_t *count)
+/* As LIKE has it, with | in front of what isn't meant. */
+static void pattern_take(const char *pattern, char like[2 * STORE_PATTERN_MAX + 1])
 {
-    const struct store_in in[] = { { .text = after == NULL ? "" : after->text }, { .number = max } };
+    size_t len = 0;
+    for (size_t i = 0; pattern != NULL && pattern[i] != '\0' && i < STORE_PATTERN_MAX; i++) {
+        if (strchr("%_|", pattern[i]) != NULL)
+            like[len++] = '|';
+        like[len++] = (char)(pattern[i] == '*' ? '%' : pattern[i] == '?' ? '_' : pattern[i]);
+    }
+    like[len] = '\0';
+}
+
+enum store_result store_user_list(struct store *store, const struct store_filter *filter, const struct name *after,
+                                  struct store_user *users, size_t max, size_t *count)
+{
+    char like[2 * STORE_PATTERN_MAX + 1];
+    pattern_take(filter->pattern, like);
+    const struct store_in in[] = { { .text = after == NULL ? "" : after->text },
+                                   { .text = filter->by_state ? state_words[filter->state] : "" },
+                                   { .text = like },
+                                   { .number = filter->login_before },
+                                   { .number = filter->login_since },
+                                   { .number = max } };
     struct reading reading = { .users = users, .max = max };
-    enum store_result result = users_call(store, STATEMENT_USER_LIST, in, 2, &reading);
+    enum store_result result = users_call(store, STATEMENT_USER_LIST, in, 6, &reading);
+    *count = reading.count;
+    return result;
+}
+
+enum store_result store_user_export(struct store *store, const enum user_state *state, const struct name *after,
+                                    struct store_user *users, size_t max, size_t *count)
+{
+    const struct store_in in[] = { { .text = after == NULL ? "" : after->text },
+                                   { .text = state == NULL ? "" : state_words[*state] },
+                                   { .number = max } };
+    struct reading reading = { .users = users, .max = max };
+    enum store_result result = users_call(store, STATEMENT_USER_EXPORT, in, 3, &reading);
     *count = reading.count;
     return result;
 }

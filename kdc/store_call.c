@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define IN_MAX 4
+#define IN_MAX 6
 #define OUT_MAX 7
 #define DEADLOCK_TRIES 3
 #define IDLE_LOSS_MS 1000 /* a connection that was lost while idle fails its next call sooner than this */
@@ -20,10 +20,12 @@ static const struct {
     [STATEMENT_USER_REHASH] = { "CALL kdc_user_rehash(?, ?, ?)", true },
     [STATEMENT_JOURNAL] = { "CALL kdc_journal(?)", false },
     [STATEMENT_ACCOUNT_CHANGES] = { "CALL kdc_account_changes(?)", true },
-    [STATEMENT_USER_LIST] = { "CALL admin_user_list(?, ?)", true },
+    [STATEMENT_USER_LIST] = { "CALL admin_user_list(?, ?, ?, ?, ?, ?)", true },
     [STATEMENT_USER_SET_HASH] = { "CALL admin_user_set_hash(?, ?)", true },
     [STATEMENT_USER_SET_STATE] = { "CALL admin_user_set_state(?, ?)", true },
     [STATEMENT_USER_DELETE] = { "CALL admin_user_delete(?)", false },
+    [STATEMENT_USER_EXPORT] = { "CALL admin_user_export(?, ?, ?)", false },
+    [STATEMENT_USER_IMPORT] = { "CALL admin_user_import(?, ?, ?)", false },
 };
 
 static enum store_result statement_prepare(struct store *store, enum statement statement)

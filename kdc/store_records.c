@@ -128,6 +128,8 @@ static int text_make(struct store *store, const struct store_batch *batch)
 
 /* ---- the call ---- */
 
+/* One for each issue, also for those that can't be: a deadlock may show as late as at the commit, and then the second try's answers
+ * come over the first's. */
 struct answers {
     struct store_batch *batch;
     uint64_t number; /* of the issue, from 1 */
@@ -139,8 +141,8 @@ struct answers {
 static void answer_take(void *context)
 {
     struct answers *answers = context;
-    if (answers->number < 1 || answers->number > answers->batch->issue_count || answers->conversation == 0 ||
-        answers->epoch == 0 || answers->epoch > UINT32_MAX) {
+    if (answers->number < 1 || answers->number > answers->batch->issue_count ||
+        (answers->conversation == 0) != (answers->epoch == 0) || answers->epoch > UINT32_MAX) {
         answers->wrong = true;
         return;
     }

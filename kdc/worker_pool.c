@@ -4,13 +4,12 @@
 #include "kdc/clock.h"
 #include "kdc/job_queue.h"
 #include "kdc/log.h"
+#include "kdc/priority.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define WORKER_NICE 10
 #define TEND_SECONDS 1
@@ -154,8 +153,7 @@ static void *work(void *argument)
 {
     struct worker *worker = argument;
     struct worker_pool *pool = worker->pool;
-    /* Linux: a thread has a niceness of its own. Without the right to it we run as well, only less politely. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), WORKER_NICE);
+    priority_step_back(WORKER_NICE);
 
     const bool asks = worker->duty != &duty_handshakes;
     struct accounts *accounts = asks ? pool->options.start(pool->options.context) : NULL;
@@ -373,6 +371,7 @@ struct worker_pool_stats worker_pool_stats(struct worker_pool *pool)
         stats.finished[i] = pool->classes[i].finished;
         stats.service_us[i] = pool->classes[i].service_us;
     }
+    stats.queue_max = pool->classes[0].queue.max;
     stats.displaced = pool->displaced;
     stats.alarms = pool->alarms;
     pthread_mutex_unlock(&pool->lock);

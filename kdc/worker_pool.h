@@ -53,6 +53,7 @@ int worker_pool_set_queue_max(struct worker_pool *pool, unsigned queue_max) __at
 
 struct worker_pool_stats {
     size_t queued[JOB_CLASS_COUNT];
+    size_t queue_max;
     uint64_t finished[JOB_CLASS_COUNT];
     uint64_t service_us[JOB_CLASS_COUNT]; /* mean time to run one, of late */
     uint64_t displaced;                   /* jobs that had to leave a queue for another source's */

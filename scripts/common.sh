@@ -83,9 +83,10 @@ end_process() {
     done
 }
 
-# With the lock, one of up.sh, stop.sh and the build of run.sh works at a time. File descriptor 9; what is started
-# to stay gets 9>&-, or it would hold the lock.
+# With the lock, one of up.sh, stop.sh and the build of run.sh works at a time. File descriptor 9; a script that is
+# run by one that has it has it too, and what is started to stay gets 9>&-, or it would hold the lock.
 take_lock() {
+    [[ ! /proc/self/fd/9 -ef $var/lock ]] || return 0
     mkdir -p "$var"
     [[ -O $var ]] || die "$var belongs to $(stat -c %U "$var"), not to $(id -un): run this as $(stat -c %U "$var")."
     chmod 700 "$var"

@@ -7,11 +7,13 @@ set -euo pipefail
 
 if [[ -z ${KDC_BIN:-} ]]; then
     "$root/scripts/deps.sh" run
+    take_lock
     build_programs
 fi
 started=
 kdcd_running >/dev/null || started=yes
 "$root/scripts/up.sh"
+exec 9>&- # the lock, if it was taken
 status=0
 /usr/bin/python3 -B "$root/scripts/demo" --bin "$bin" --config "$conf" --log "$kdcd_log" \
     --server "$(kdc_server)" || status=$?

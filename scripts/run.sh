@@ -5,8 +5,10 @@ set -euo pipefail
 . "$(dirname "$0")/common.sh"
 
 "$root/scripts/deps.sh" run
+take_lock
 build_programs
 "$root/scripts/up.sh"
+exec 9>&- # the lock is for these two
 fingerprint=$("$bin/kdc-admin" --config "$conf" identity show --fingerprint) ||
     die "The KDC's fingerprint could not be read."
 # However the conversation ended, kdc-chat has said so: nothing is wrong with making it.

@@ -22,6 +22,7 @@ int record_init(struct record_half *half, const struct suite *suite, const uint8
     half->suite = suite;
     half->aead = aead;
     memcpy(half->traffic, traffic, KDF_SECRET_LEN);
+    secret_wipe_registers(); /* copying went through them */
     return 0;
 }
 

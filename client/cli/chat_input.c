@@ -153,8 +153,7 @@ static void command_help(struct chat *chat, const char *argument)
     static const char *const lines[] = {
         "NAME: text     writes to NAME directly",
         "text           goes to whom you talk to; to nobody yet: a NAME is /to NAME",
-        " text           with a blank in front: the same, but as it is, whatever it",
-        "               looks like",
+        " text          with a blank in front: as it is, whatever it looks like",
         "//text         a text that begins with a slash",
     };
     for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {

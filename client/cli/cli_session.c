@@ -60,6 +60,13 @@ void cli_session_fail_error(struct cli_session *session, const char *subject, in
     if (retry_after > 0) {
         (void)snprintf(later, sizeof later, "; try again in %u s", retry_after);
     }
+    /* Who was in has given the right password: it is the account that changed. */
+    if (session->was_ready && error == REASON_LOGIN_FAILED) {
+        cli_session_fail(
+            session, exit_code_of(error),
+            "The account has another password now, or is deleted; log in again, or ask the server's operator");
+        return;
+    }
     cli_session_fail(session, exit_code_of(error), "%s%s%s%s", subject != NULL ? subject : "",
                      subject != NULL ? ": " : "", kc_error_text(error), later);
 }

@@ -19,21 +19,38 @@ enum command_option {
     OPTION_PASSWORD_FILE = 1,
     OPTION_YES = 2,
     OPTION_FINGERPRINT = 4,
+    OPTION_FORMAT = 8,
+    OPTION_DRY_RUN = 16,
+    OPTION_KEEP_GOING = 32,
+    OPTION_STATE = 64,
+    OPTION_NAME = 128,
+    OPTION_LOGIN_BEFORE = 256,
+    OPTION_LOGIN_AFTER = 512,
+    OPTION_LIMIT = 1024,
+    OPTION_AFTER = 2048,
 };
 
 struct admin { /* what was asked for */
     const char *config_path;
     struct config config;
     bool json;
-    unsigned options; /* enum command_option */
+    unsigned options;     /* enum command_option */
+    const char *argument; /* NAME or FILE, for commands that take one; NULL: none was given */
+    /* What options were given, as they were; NULL: not. */
     const char *password_file;
-    const char *argument; /* NAME, for commands that take one */
+    const char *format;
+    const char *state;
+    const char *pattern;
+    const char *login_before;
+    const char *login_after;
+    const char *limit;
+    const char *after;
 };
 
 struct command {
     const char *group; /* "user"; NULL for commands of one word */
     const char *name;
-    const char *argument; /* NULL: takes none */
+    const char *argument; /* NULL: takes none; in brackets: may be left out */
     unsigned options;     /* that it takes */
     const char *doc;      /* one line */
     enum exit_code (*run)(struct admin *admin);
@@ -45,6 +62,8 @@ extern const struct command commands[]; /* ended by one without a name */
 extern const struct argp_option admin_option_table[];
 /* The bit (enum command_option) of the option with that key; 0: all commands take it. */
 unsigned command_option_by_key(int key);
+/* Takes note of such an option; false when there is none with that key. */
+bool command_option_take(struct admin *admin, int key, const char *argument);
 
 /* ---- each in the file of its group ---- */
 enum exit_code db_init(struct admin *admin);
@@ -57,6 +76,8 @@ enum exit_code user_passwd(struct admin *admin);
 enum exit_code user_lock(struct admin *admin);
 enum exit_code user_unlock(struct admin *admin);
 enum exit_code user_delete(struct admin *admin);
+enum exit_code user_import(struct admin *admin);
+enum exit_code user_export(struct admin *admin);
 enum exit_code live_who(struct admin *admin);
 enum exit_code live_kick(struct admin *admin);
 enum exit_code live_status(struct admin *admin);

@@ -100,7 +100,7 @@ enum exit_code live_kick(struct admin *admin)
     uint64_t ended = number_of(reply, "ended");
     json_decref(reply);
     if (ended == 0)
-        return complain(EXIT_NOT_FOUND, "%s has no session", name.text);
+        return complain(EXIT_NOT_FOUND, "%s isn't logged in", name.text);
     if (admin->json)
         json_print(json_pack("{s:s, s:I}", "user", name.text, "ended", (json_int_t)ended));
     else
@@ -153,6 +153,14 @@ enum exit_code live_end(struct admin *admin, const char *user, const char *reaso
     return EXIT_DONE;
 }
 
+/* Most figures are counts. */
+static const char *unit_of(const char *title)
+{
+    if (strcmp(title, "uptime") == 0)
+        return " s";
+    return strncmp(title, "secret memory ", strlen("secret memory ")) == 0 ? " bytes" : "";
+}
+
 /* A status reply as a table: whatever kdcd tells, nested objects with their name in front. */
 static void status_rows(struct table *table, const json_t *object, const char *prefix)
 {
@@ -169,7 +177,7 @@ static void status_rows(struct table *table, const json_t *object, const char *p
             status_rows(table, value, title);
             continue;
         }
-        (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(value), unit_of(title));
         table_add(table, title);
         table_add(table, json_is_string(value) ? json_string_value(value) : text);
     }

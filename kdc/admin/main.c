@@ -30,14 +30,6 @@ static error_t option_parse(int key, char *argument, struct argp_state *state)
     case 'j':
         admin->json = true;
         return 0;
-    case 'p':
-        admin->password_file = argument;
-        admin->options |= command_option_by_key(key);
-        return 0;
-    case 'y':
-    case 'f':
-        admin->options |= command_option_by_key(key);
-        return 0;
     case ARGP_KEY_ARG:
         if (parsing->count == WORDS_MAX)
             argp_error(state, "too many arguments: %s", argument);
@@ -48,7 +40,7 @@ static error_t option_parse(int key, char *argument, struct argp_state *state)
         argp_error(state, "a command is missing");
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return command_option_take(admin, key, argument) ? 0 : ARGP_ERR_UNKNOWN;
     }
 }
 
@@ -82,7 +74,7 @@ static char *help_add(int key, const char *text, void *input)
 
 static const struct argp argp = { admin_option_table,
                                   option_parse,
-                                  "COMMAND [NAME]",
+                                  "COMMAND [NAME|FILE]",
                                   "Manage kdc-chat: its database, its accounts, its running kdcd.",
                                   NULL,
                                   help_add,
@@ -101,11 +93,15 @@ static const struct command *command_find(const struct parsing *parsing, struct 
         if (!found)
             continue;
         size_t words = command->group == NULL ? 1 : 2;
-        size_t wanted = words + (command->argument == NULL ? 0 : 1);
-        if (parsing->count != wanted) {
+        size_t most = words + (command->argument == NULL ? 0 : 1);
+        size_t least = command->argument != NULL && command->argument[0] == '[' ? words : most;
+        if (parsing->count < least || parsing->count > most) {
             (void)complain(EXIT_BAD_USAGE, "%s%s%s takes %s%s: see kdc-admin --help",
                            command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ",
-                           command->name, command->argument == NULL ? "no argument" : "one argument: ",
+                           command->name,
+                           command->argument == NULL ? "no argument"
+                           : least < most            ? "at most one argument: "
+                                                     : "one argument: ",
                            command->argument == NULL ? "" : command->argument);
             return NULL;
         }
@@ -115,7 +111,7 @@ static const struct command *command_find(const struct parsing *parsing, struct 
                 command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ", command->name);
             return NULL;
         }
-        admin->argument = command->argument == NULL ? NULL : parsing->words[words];
+        admin->argument = parsing->count > words ? parsing->words[words] : NULL;
         return command;
     }
     (void)complain(EXIT_BAD_USAGE, "there is no command '%s%s%s': see kdc-admin --help", first,

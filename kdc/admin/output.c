@@ -90,8 +90,10 @@ void table_print(struct table *table)
     size_t widths[TABLE_COLUMNS_MAX] = { 0 };
     if (table->columns == 0)
         return;
-    for (size_t i = 0; i < table->columns; i++)
-        widths[i] = table->titles[i] == NULL ? 0 : strlen(table->titles[i]);
+    for (size_t i = 0; i < table->columns; i++) {
+        const size_t title = table->titles[i] == NULL ? 0 : strlen(table->titles[i]);
+        widths[i] = title > table->widths[i] ? title : table->widths[i];
+    }
     for (size_t i = 0; i < table->count; i++) {
         size_t width = text_width(table->cells[i]);
         size_t *widest = &widths[i % table->columns];
@@ -138,7 +140,7 @@ json_t *time_json(uint64_t ms)
     return json_string(text);
 }
 
-void json_print(json_t *json)
+void json_put(FILE *out, json_t *json)
 {
     char *text = json_dumps(json, JSON_ENSURE_ASCII | JSON_COMPACT);
     if (text == NULL)
@@ -146,7 +148,13 @@ void json_print(json_t *json)
     /* The one control character that jansson leaves as it is. */
     char *rest = text;
     for (char *part = strsep(&rest, "\x7f"); part != NULL; part = strsep(&rest, "\x7f"))
-        (void)printf("%s%s", part, rest == NULL ? "\n" : "\\u007f");
+        (void)fprintf(out, "%s%s", part, rest == NULL ? "" : "\\u007f");
     free(text);
     json_decref(json);
+}
+
+void json_print(json_t *json)
+{
+    json_put(stdout, json);
+    (void)putchar('\n');
 }

@@ -18,6 +18,7 @@ void text_print(FILE *out, const char *text);
 struct table {
     size_t columns;
     const char *titles[TABLE_COLUMNS_MAX]; /* lent; titles[0] NULL: no line of titles */
+    size_t widths[TABLE_COLUMNS_MAX];      /* at least; for a table that is printed part by part */
     char **cells;                          /* row by row; owned */
     size_t count;                          /* cells */
     size_t room;
@@ -40,5 +41,7 @@ json_t *time_json(uint64_t ms);
 
 /* One line. Takes the reference. */
 void json_print(json_t *json);
+/* The same into a file, without the line's end. */
+void json_put(FILE *out, json_t *json);
 
 #endif

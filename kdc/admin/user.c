@@ -1,4 +1,5 @@
 /* kdc-admin user ...: accounts. */
+#include "kdc/admin/user.h"
 #include "crypto/secret.h"
 #include "kdc/admin/command.h"
 #include "kdc/admin/output.h"
@@ -8,12 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#define LIST_PART 500 /* users asked for at once */
-
-static const char *const state_words[] = {
-    [USER_PENDING] = "pending", [USER_ACTIVE] = "active", [USER_LOCKED] = "locked", [USER_DISABLED] = "disabled"
-};
 
 /* The name that was given, and a store. Ended by end(). EXIT_DONE, or it has complained. */
 struct account {
@@ -117,68 +112,11 @@ enum exit_code user_add(struct admin *admin)
     return end(&account, store_failed(&account, result, "added"));
 }
 
-static json_t *user_json(const struct store_user *user)
+json_t *user_json(const struct store_user *user)
 {
     return json_pack("{s:I, s:s, s:s, s:o, s:o}", "id", (json_int_t)user->id, "name", user->name.text, "state",
-                     state_words[user->state], "created", time_json(user->created), "last_login",
+                     user_state_word(user->state), "created", time_json(user->created), "last_login",
                      time_json(user->last_login));
-}
-
-static void users_add(struct table *table, json_t *list, const struct store_user *users, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        char time[TIME_TEXT_LEN];
-        if (list != NULL) {
-            (void)json_array_append_new(list, user_json(&users[i]));
-            continue;
-        }
-        table_add(table, users[i].name.text);
-        table_add(table, state_words[users[i].state]);
-        time_text_short(users[i].created, time);
-        table_add(table, time);
-        time_text_short(users[i].last_login, time);
-        table_add(table, time);
-        table_add_number(table, users[i].id);
-    }
-}
-
-enum exit_code user_list(struct admin *admin)
-{
-    struct account account;
-    struct table table = { .columns = 5, .titles = { "NAME", "STATE", "CREATED", "LAST LOGIN", "ID" } };
-    struct name after = { "" };
-    size_t count = LIST_PART;
-    size_t sum = 0;
-    enum exit_code code = begin(admin, &account);
-    if (code != EXIT_DONE)
-        return code;
-    json_t *list = admin->json ? json_array() : NULL;
-    struct store_user *users = calloc(LIST_PART, sizeof *users);
-    if (users == NULL || (admin->json && list == NULL)) {
-        code = complain(EXIT_OTHER, "memory is out");
-        goto out;
-    }
-    while (count == LIST_PART) {
-        enum store_result result = store_user_list(account.store, sum == 0 ? NULL : &after, users, LIST_PART, &count);
-        if (result != STORE_OK) {
-            code = complain_store(account.store, result, "the users can't be listed");
-            goto out;
-        }
-        users_add(&table, list, users, count);
-        sum += count;
-        if (count > 0)
-            after = users[count - 1].name;
-    }
-    if (admin->json)
-        json_print(json_incref(list));
-    else if (sum == 0)
-        (void)puts("There are no users yet: make one with: kdc-admin user add NAME");
-    else
-        table_print(&table);
-out:
-    json_decref(list);
-    free(users);
-    return end(&account, code);
 }
 
 /* What a hash is, without what could be guessed from: "bcrypt, cost 12". */
@@ -215,7 +153,7 @@ enum exit_code user_show(struct admin *admin)
     table_add(&table, "name");
     table_add(&table, user.name.text);
     table_add(&table, "state");
-    table_add(&table, state_words[user.state]);
+    table_add(&table, user_state_word(user.state));
     table_add(&table, "created");
     time_text_short(user.created, time);
     table_add(&table, time);

@@ -2,10 +2,9 @@
 
 #include "crypto/dh.h"
 #include "kdc/log.h"
+#include "kdc/priority.h"
 
 #include <signal.h>
-#include <sys/resource.h>
-#include <unistd.h>
 
 #define BUILDER_NICE 10 /* as the workers */
 
@@ -22,7 +21,7 @@ int group_tables_build(const struct handshake_policy *policy)
 static void *build(void *argument)
 {
     const struct group_tables *tables = argument;
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), BUILDER_NICE);
+    priority_step_back(BUILDER_NICE);
     if (group_tables_build(&tables->policy) != 0) {
         log_event(LOG_WARN, "no memory for the tables of all groups: handshakes of some will take longer", NULL);
     }

@@ -19,10 +19,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #define FAILURE_MAX 1024
-#define DOOR_NICE 5
 
 /* Whatever fails writes its sentence there. */
 _Static_assert(FAILURE_MAX >= CONTROL_ERROR_MAX, "room for the control socket's");
@@ -215,14 +213,11 @@ static enum exit_code start(struct program *p)
     }
     p->listener = listener_new(p->server, p->base, p->failure);
     if (p->listener != NULL) {
-        p->control = control_server_new(p->server, p->base, p->failure);
+        p->control = control_server_new(p->server, p->failure);
     }
     if (p->control == NULL) {
         return EXIT_CODE_LISTEN;
     }
-    /* Strangers come in by this thread (Linux: a thread has a niceness of its own): a flood of them is refused with what
-     * those who are in leave of the cores. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), DOOR_NICE);
     char ready[128];
     (void)snprintf(ready, sizeof ready, "ready to accept connections on %s", listener_address(p->listener));
     log_line(LOG_INFO, ready, LOG_NUMBER("reactors", p->server->reactor_count),

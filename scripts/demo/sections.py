@@ -68,6 +68,7 @@ def handshake(report, alice, bob, kdc_fingerprint):
     report.row("  public value", *(start(one.get("public", b"")) for one in clients))
     report.row("server_hello", *(f"{one.get('size', '?')} bytes" for one in servers))
     report.row("  suite", *(one.get("suite") for one in servers))
+    report.row("  resumed", *("no: a login by password follows" if one.get("resumed") == 0 else "?" for one in servers))
     report.row("  random", *(start(one.get("random", b"")) for one in servers))
     report.row("  public value", *(start(one.get("public", b"")) for one in servers))
     by_kdc = [_one(person, r"^confirmed by the KDC: .* KDC (SHA256:\S+)") for person in people]

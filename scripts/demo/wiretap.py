@@ -110,6 +110,6 @@ def server_hello(frames):
     if hello is None:
         return {}
     body = hello[FRAME_HEADER + 1:]
-    after = 38 + int.from_bytes(body[36:38], "big")
+    after = 39 + int.from_bytes(body[37:39], "big")
     return {"size": len(hello), "random": body[2:34], "suite": SUITES.get(int.from_bytes(body[34:36], "big")),
-            "public": body[38:after], "identity": body[after:after + 32]}
+            "resumed": body[36], "public": body[39:after], "identity": body[after:after + 32]}

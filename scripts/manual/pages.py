@@ -35,7 +35,10 @@ def prose(text):
 
 
 def sentence(text):
-    return prose(text[:1].upper() + text[1:] + ("" if text.endswith(".") else "."))
+    """With a capital letter, but for the name of a program."""
+    if not re.match(r"kdc(d|-\w+)\b", text):
+        text = text[:1].upper() + text[1:]
+    return prose(text + ("" if text.endswith(".") else "."))
 
 
 def option_text(option):

@@ -14,6 +14,8 @@ BEGIN
         RESIGNAL;
     END;
 
+    -- With locks on gaps: nobody makes a conversation with the account before it is known to be gone.
+    SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
     START TRANSACTION;
     SET v_id = (SELECT id FROM users WHERE name = p_name FOR UPDATE);
     DELETE FROM conversations WHERE user_a = v_id;

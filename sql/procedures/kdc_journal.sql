@@ -2,11 +2,11 @@
 --   {"issues": [[user, user, name, name, source], ...], "events": [[user, age, event, name, source, detail], ...]}
 -- issues: a key is issued for the conversation of these two (made when it is their first; who opened comes first). Of
 -- several for the same two each gets an epoch of its own, in their order. One row for each: its number in the batch, the
--- conversation, the epoch; none for what can't be: with oneself, or with an account that was deleted.
+-- conversation, the epoch; 0 and 0 for what can't be: with oneself, or with an account that was deleted.
 -- events: for the audit log, so many milliseconds old; a user's number other than 0 makes it that account's last login.
 --
--- Rows are locked in the same order by all who call this: first accounts (as in admin_user_delete), then conversations by
--- pair, without the gaps between them (READ COMMITTED). A conversation's row is locked from the first change to the commit,
+-- Rows are locked in the same order by all who call this: first accounts (those that nobody has; as in admin_user_delete), then
+-- conversations by pair, without the gaps between them (READ COMMITTED). A conversation's row is locked from the first change to the commit,
 -- so its epochs are in the order of commits.
 
 DELIMITER //
@@ -19,6 +19,7 @@ BEGIN
     DECLARE v_now DATETIME(3) DEFAULT UTC_TIMESTAMP(3);
     DECLARE v_issues LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.issues');
     DECLARE v_events LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.events');
+    DECLARE v_free LONGTEXT CHARACTER SET utf8mb4;
     DECLARE v_new BIGINT UNSIGNED;
     DECLARE v_lock TINYINT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
@@ -31,12 +32,19 @@ BEGIN
     START TRANSACTION;
 
     IF JSON_LENGTH(v_events) > 0 THEN
+        -- An account that somebody is just changing keeps its older last login (the audit log has this one): nobody else's
+        -- key waits for that change.
+        SELECT JSON_ARRAYAGG(users.id) INTO v_free
+          FROM JSON_TABLE(v_events, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$[0]')) AS e
+               STRAIGHT_JOIN users ON users.id = e.user
+         WHERE e.user <> 0
+           FOR UPDATE SKIP LOCKED;
+
         UPDATE (SELECT e.user, MIN(e.age) AS age
                   FROM JSON_TABLE(v_events, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$[0]',
                                                             age BIGINT UNSIGNED PATH '$[1]')) AS e
-                 WHERE e.user <> 0
-                 GROUP BY e.user
-                 ORDER BY e.user) AS logins
+                 WHERE e.user IN (SELECT f.user FROM JSON_TABLE(v_free, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$')) AS f)
+                 GROUP BY e.user) AS logins
                STRAIGHT_JOIN users ON users.id = logins.user
            SET users.last_login = TIMESTAMPADD(MICROSECOND, -1000 * CAST(logins.age AS SIGNED), v_now),
                users.changed = users.changed;
@@ -72,6 +80,16 @@ BEGIN
              WHERE c.id IS NULL AND gone_a.user IS NULL AND gone_b.user IS NULL AND i.a <> i.b
              ORDER BY low, high;
 
+            -- Whoever was just being deleted held us up in the statement above, which did not see it yet.
+            DELETE c
+              FROM (SELECT DISTINCT LEAST(i.a, i.b) AS low, GREATEST(i.a, i.b) AS high
+                      FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (a BIGINT UNSIGNED PATH '$[0]',
+                                                                b BIGINT UNSIGNED PATH '$[1]')) AS i) AS pairs
+              JOIN conversations AS c ON c.user_a = pairs.low AND c.user_b = pairs.high AND c.epoch = 0
+              LEFT JOIN deleted_users AS gone_a ON gone_a.user = pairs.low
+              LEFT JOIN deleted_users AS gone_b ON gone_b.user = pairs.high
+             WHERE gone_a.user IS NOT NULL OR gone_b.user IS NOT NULL;
+
             INSERT INTO conversation_members (conversation, user)
             SELECT c.id, IF(m.second, c.user_b, c.user_a)
               FROM (SELECT DISTINCT LEAST(i.a, i.b) AS low, GREATEST(i.a, i.b) AS high
@@ -105,11 +123,12 @@ BEGIN
     END IF;
 
     -- Before the commit: behind it another KDC may count on. The caller believes it only once the whole call has gone well.
-    SELECT i.number, c.id AS conversation,
-           c.epoch - COUNT(*) OVER (PARTITION BY c.id) + ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number) AS epoch
+    SELECT i.number, IFNULL(c.id, 0) AS conversation,
+           IFNULL(c.epoch - COUNT(*) OVER (PARTITION BY c.id) +
+                  ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number), 0) AS epoch
       FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (number FOR ORDINALITY, a BIGINT UNSIGNED PATH '$[0]',
                                                 b BIGINT UNSIGNED PATH '$[1]')) AS i
-      JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b);
+      LEFT JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b);
     COMMIT;
 END//
 

@@ -63,12 +63,11 @@ NEXT = {
           "call for all the records of a turn.",
     KDF: "derive fewer keys on the way of a message.",
     WIRE: "check and rewrite the header of a ciphertext message in place, without decoding it into a struct.",
-    SESSION: "remember, for each leg, the other end's place in its reactor, and look nothing up for a message between two "
-             "sessions of the same reactor.",
+    SESSION: "find the leg of a message where the last one's was, before searching for it.",
     QUEUE: "gather a whole turn's mail to another reactor and hand it over at once.",
     LOOP: "touch fewer lines of a connection for each message: keep together what reading and writing need.",
     MEMORY: "open a record straight into the buffer of the receiver's, so that a message is copied once less.",
-    WIPING: "wipe at the end of a turn what all its messages left, rather than after each.",
+    WIPING: "know how deep the ciphers really go, and wipe no deeper at a turn's end.",
     EVENTS: "wait with epoll directly: libevent's bookkeeping is the largest part of ours.",
     REST: "look into what isn't named in this table.",
 }

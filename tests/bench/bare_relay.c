@@ -1,14 +1,15 @@
 /*
  * bare_relay.c: kdc-bench-relay: what is left of relaying when there is no encryption, no directory and no session: the floor
  * under kdcd, made of the same parts. Reactors with a libevent loop each, one buffer for reading, frames of wire/, what one
- * turn gathered for a connection leaves in one write, other reactors are reached through kdc/'s mailbox.
+ * turn gathered for a connection leaves in one write, other reactors are reached through kdc/'s mailbox, which wakes nobody who
+ * is awake. Output and mails are of stocks, as kdcd's: nothing is allocated for a frame.
  *
  * The first frame of a connection is its number (u32). 2k and 2k + 1 are a pair: once both are there each gets that frame
  * back, and from then on what one sends goes to the other. Prints a line of JSON with address and pid when it listens; ends
  * when its standard input ends.
  */
+#include "kdc/mail.h"
 #include "kdc/mailbox.h"
-#include "wire/buffer.h"
 #include "wire/frame.h"
 
 #include <argp.h>
@@ -29,6 +30,8 @@
 #define OUT_LIMIT (64u * 1024 * 1024)
 #define PLACES 100000
 #define REACTORS_MAX 256
+#define BUFFERS_SPARE 128 /* both as kdcd's reactors have them */
+#define MAILS_MAX 2048
 #define HELLO_LEN (FRAME_HEADER_LEN + 4)
 
 struct connection {
@@ -47,12 +50,9 @@ struct connection {
 
 enum item_kind { ITEM_ACCEPTED, ITEM_FRAME };
 
-struct item {
+struct accepted {
     struct mailbox_item head;
     int fd;
-    struct connection *to;
-    size_t len;
-    uint8_t frame[];
 };
 
 struct reactor {
@@ -60,7 +60,10 @@ struct reactor {
     struct event_base *base;
     struct event *wake;
     struct mailbox mailbox;
+    bool more; /* the mailbox had something left at the turn's end */
     struct relay *relay;
+    struct buffer_stock buffers;
+    struct mail_stock mails;
     uint8_t *read_buffer;
     struct connection *unsent;
 };
@@ -120,20 +123,31 @@ static void add(struct connection *c, const uint8_t *frame, size_t len)
     }
 }
 
-static void pass(const struct reactor *from, struct connection *to, const uint8_t *frame, size_t len)
+/* A frame for another reactor is a mail: whom it is for, and the frame. */
+static void pass(struct reactor *from, struct connection *to, const uint8_t *frame, size_t len)
 {
+    static const struct session_ref nobody = { 0 };
     if (to->reactor == from) {
         add(to, frame, len);
         return;
     }
-    struct item *item = malloc(sizeof *item + len);
-    if (item != NULL) {
-        item->head.kind = ITEM_FRAME;
-        item->to = to;
-        item->len = len;
-        memcpy(item->frame, frame, len);
-        mailbox_push(&to->reactor->mailbox, &item->head);
+    const uintptr_t whom = (uintptr_t)to;
+    struct mail_ciphertext *mail = mail_stock_take(&from->mails, &nobody, &nobody, sizeof whom + len);
+    if (mail != NULL) {
+        mail->mail.item.kind = ITEM_FRAME;
+        mail->len = len;
+        memcpy(mail->plain, &whom, sizeof whom);
+        memcpy(mail->plain + sizeof whom, frame, len);
+        mailbox_push(&to->reactor->mailbox, &mail->mail.item);
     }
+}
+
+static void take_mail(struct mail_ciphertext *mail)
+{
+    uintptr_t whom;
+    memcpy(&whom, mail->plain, sizeof whom);
+    add((struct connection *)whom, mail->plain + sizeof whom, mail->len);
+    mail_free(&mail->mail);
 }
 
 /* ---- input ---- */
@@ -194,6 +208,7 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)what;
     struct connection *c = argument;
+    mailbox_stay_awake(&c->reactor->mailbox);
     uint8_t *buffer = c->reactor->read_buffer;
     const size_t kept = c->partial_len;
     const ssize_t got = recv(fd, buffer + kept, READ_ROOM - kept, 0);
@@ -226,7 +241,9 @@ static void on_writable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
-    flush(argument);
+    struct connection *c = argument;
+    mailbox_stay_awake(&c->reactor->mailbox);
+    flush(c);
 }
 
 static void accepted(struct reactor *reactor, int fd)
@@ -240,7 +257,7 @@ static void accepted(struct reactor *reactor, int fd)
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     c->reactor = reactor;
     c->fd = fd;
-    buffer_init(&c->out, OUT_LIMIT);
+    buffer_init_with(&c->out, OUT_LIMIT, &reactor->buffers);
     if (event_assign(&c->read_event, reactor->base, fd, EV_READ | EV_PERSIST, on_readable, c) != 0 ||
         event_assign(&c->write_event, reactor->base, fd, EV_WRITE, on_writable, c) != 0 ||
         event_add(&c->read_event, NULL) != 0) {
@@ -249,20 +266,26 @@ static void accepted(struct reactor *reactor, int fd)
     }
 }
 
+/* The mailbox is looked into at the end of every turn. */
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
     struct reactor *reactor = argument;
-    struct item *item = (struct item *)mailbox_take(&reactor->mailbox);
+    mailbox_stay_awake(&reactor->mailbox);
+}
+
+static void deliver(struct reactor *reactor)
+{
+    struct mailbox_item *item = mailbox_collect(&reactor->mailbox);
     while (item != NULL) {
-        struct item *next = (struct item *)item->head.next;
-        if (item->head.kind == ITEM_ACCEPTED) {
-            accepted(reactor, item->fd);
+        struct mailbox_item *next = item->next;
+        if (item->kind == ITEM_ACCEPTED) {
+            accepted(reactor, ((struct accepted *)item)->fd);
+            free(item);
         } else {
-            add(item->to, item->frame, item->len);
+            take_mail((struct mail_ciphertext *)item);
         }
-        free(item);
         item = next;
     }
 }
@@ -272,13 +295,15 @@ static void on_wake(evutil_socket_t fd, short what, void *argument)
 static void *run(void *argument)
 {
     struct reactor *reactor = argument;
-    while (event_base_loop(reactor->base, EVLOOP_ONCE) == 0) {
+    while (event_base_loop(reactor->base, reactor->more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) == 0) {
+        deliver(reactor);
         while (reactor->unsent != NULL) {
             struct connection *c = reactor->unsent;
             reactor->unsent = c->next_unsent;
             c->unsent = false;
             flush(c);
         }
+        reactor->more = !mailbox_may_sleep(&reactor->mailbox);
     }
     return NULL;
 }
@@ -287,11 +312,13 @@ static int start_reactor(struct relay *relay, struct reactor *reactor)
 {
     reactor->relay = relay;
     reactor->base = event_base_new();
+    buffer_stock_init(&reactor->buffers, BUFFERS_SPARE);
+    mail_stock_init(&reactor->mails, MAILS_MAX);
     reactor->read_buffer = malloc(READ_ROOM);
     if (reactor->base == NULL || reactor->read_buffer == NULL || mailbox_init(&reactor->mailbox) != 0) {
         return -1;
     }
-    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_PERSIST, on_wake, reactor);
+    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_ET | EV_PERSIST, on_wake, reactor);
     if (reactor->wake == NULL || event_add(reactor->wake, NULL) != 0) {
         return -1;
     }
@@ -308,7 +335,7 @@ static void on_accept(evutil_socket_t listening, short what, void *argument)
     if (fd < 0) {
         return;
     }
-    struct item *item = calloc(1, sizeof *item);
+    struct accepted *item = calloc(1, sizeof *item);
     if (item == NULL) {
         close(fd);
         return;

@@ -19,8 +19,8 @@ READING = """## How to read it
 
 *limit* is what this machine allows for the same work, measured in the same run, in turns where both can be: bare `crypt_rn` on as many
 threads as there are workers; one `mpz_powm_sec`, one power of the generator from a table and one signature; a bare relay: a process of
-its own, with the same loop, frames, reactors and batching, and no encryption, directory or session. *ratio* is measured to limit. *wanted* are
-the bounds that were set before: for the ratio, and for the figure. *peer* is the best server of another kind, by published measurements on
+its own, with the same loop, frames, reactors and batching, and no encryption, directory or session. *ratio* is measured to limit. *wanted* and
+*at most* are the bounds that were set before: for the ratio, and for what was measured. *peer* is the best server of another kind, by published measurements on
 a machine of this kind: ngircd 26.1 and InspIRCd 3.15 (relay, round trips, memory), nats-server 2.9.10 (batched), MIT krb5kdc 1.20.1 (a key: one
 service ticket). Each of those encrypts a message once on each link; here it is encrypted twice.
 
@@ -49,7 +49,7 @@ def table(header, lines, align=None):
 
 def results_section(results):
     text = ["## Results\n"]
-    header = ["what", "unit", "measured", "limit", "ratio", "wanted", "wanted", "peer", "verdict"]
+    header = ["what", "unit", "measured", "limit", "ratio", "wanted", "at most", "peer", "verdict"]
     align = ["---", "---", "---:", "---:", "---:", "---", "---", "---:", "---"]
     for section in dict.fromkeys(result.row.section for result in results):
         lines = [[cell.replace("|", "\\|") for cell in result.columns()]

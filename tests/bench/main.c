@@ -101,6 +101,24 @@ static void report_faults(struct bench *bench)
     }
 }
 
+/* Four digits that count, and none in place of a whole number's. */
+static int decimals(double figure)
+{
+    int places = 3;
+    if (figure == 0) {
+        return 0;
+    }
+    while (figure < 1 && places < 9) {
+        figure *= 10;
+        places++;
+    }
+    while (figure >= 10 && places > 0) {
+        figure /= 10;
+        places--;
+    }
+    return places;
+}
+
 static void print_lines(const json_t *object, int depth)
 {
     const char *key;
@@ -111,7 +129,10 @@ static void print_lines(const json_t *object, int depth)
             printf("%*s%s\n", 2 * depth, "", key);
             print_lines(value, depth + 1);
         } else if (json_is_real(value)) {
-            printf("%*s%-24s %.4g\n", 2 * depth, "", key, json_real_value(value));
+            const double figure = json_real_value(value);
+            printf("%*s%-24s %.*f\n", 2 * depth, "", key, decimals(figure), figure);
+        } else if (json_is_array(value)) {
+            printf("%*s%-24s %zu samples (--json has them)\n", 2 * depth, "", key, json_array_size(value));
         } else {
             char *text = json_dumps(value, JSON_ENCODE_ANY);
             printf("%*s%-24s %s\n", 2 * depth, "", key, text != NULL ? text : "");

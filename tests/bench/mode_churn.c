@@ -186,7 +186,6 @@ static void run(struct bench *bench)
 }
 
 const struct mode mode_churn = { .name = "churn",
-                                 .what =
-                                     "--concurrency sessions that come and leave for --seconds: the server's memory",
+                                 .what = "--concurrency sessions that come and leave: the server's memory",
                                  .accounts = accounts,
                                  .run = run };

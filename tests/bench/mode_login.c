@@ -82,10 +82,8 @@ static void run(struct bench *bench)
     }
 }
 
-const struct mode mode_login = {
-    .name = "login",
-    .what = "logins, --concurrency at a time, each with its handshake; --prepared: handshakes of --sessions before",
-    .logins_are_measured = true,
-    .accounts = accounts,
-    .run = run
-};
+const struct mode mode_login = { .name = "login",
+                                 .what = "logins, --concurrency at a time; or --prepared",
+                                 .logins_are_measured = true,
+                                 .accounts = accounts,
+                                 .run = run };

@@ -152,8 +152,10 @@ static void report(struct bench *bench, const struct storm *storm, const struct 
     bench_put(bench, "result", "logins", json_integer((json_int_t)storm->logins));
     bench_put(bench, "result", "login_latency", latency_json(&storm->latency));
     /* How much of the workers' time the logins had, while they could have had all of it. */
-    bench_number(bench, "result", "workers_busy",
-                 (double)storm->logins * limit->cpu_ms / 1e3 / (spent.seconds * bench->target.workers));
+    const double had_s = (double)storm->logins * limit->cpu_ms / 1e3;
+    const double all_s = spent.seconds * bench->target.workers;
+    bench_number(bench, "result", "workers_busy", had_s / all_s);
+    bench_ratio(bench, "workers_busy", had_s, all_s);
     report_part(bench, "limit", "pingpong", &calms->pingpong);
     report_part(bench, "limit", "talk", &calms->talk);
     bench_put(bench, "limit", "latency", latency_json(&calms->pingpong.latency));
@@ -212,8 +214,7 @@ static void run(struct bench *bench)
 }
 
 const struct mode mode_storm = { .name = "storm",
-                                 .what =
-                                     "round trips and talk of --pairs, without and with logins that fill the workers",
+                                 .what = "round trips and talk of --pairs, with busy workers and without",
                                  .logins_are_measured = true,
                                  .accounts = accounts,
                                  .run = run };

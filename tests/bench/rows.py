@@ -14,7 +14,7 @@ SIZE = ["--size", "100"]
 RELAY = ["relay", "--pairs", "50", *SIZE]
 BATCH = ["--batch"]
 CHACHA = ["--suite", "chacha20-poly1305"]
-ONE_CORE = ["--server-cpus", "0", "--cpus", "0"]
+ONE_CORE = ["--reactors", "1", "--server-cpus", "0", "--cpus", "0"]  # as many as kdcd has by itself on one core
 ONE_REACTOR = ["--reactors", "1", "--server-cpus", "0", "--cpus", "1"]  # and the generator on the other core
 QUICK = ["--group", "ffdhe2048"]  # where sessions are only to be there, or to come and go
 MANY = ["--sessions", "{sessions}"]
@@ -84,6 +84,7 @@ ROWS = [
     Row("Relay", "relay, one reactor, window 1", "CPU s/100k", [*RELAY, "--window", "1", *ONE_REACTOR], CPU,
         "cpu_to_bare", "< 1.25"),
 
+    reactors("two to one, window 32"),
     reactors("two to one, window 1", "--window", "1"),
     reactors("two to one, batched", *BATCH),
 
@@ -97,7 +98,8 @@ ROWS = [
 
     Row("Storm and overload", "storm, round trip p99", "us", ["storm"], ("pingpong", *P99), "pingpong_p99", "< 2"),
     Row("Storm and overload", "storm, talk p99", "us", ["storm"], ("talk", *P99), "talk_p99", "< 2"),
-    Row("Storm and overload", "storm, workers' time in bcrypt", "share", ["storm"], ("workers_busy",)),
+    Row("Storm and overload", "storm, workers' time in bcrypt", "share", ["storm"], ("workers_busy",),
+        "workers_busy", "> 0.5"),  # else there was no storm
     Row("Storm and overload", "overload, talk p99", "us", OVERLOAD, P99, "during_p99", "< 2"),
     Row("Storm and overload", "overload, refused with busy, p50", "ms", OVERLOAD,
         ("load", "silent", "busy_after", "p50_us"), per=1000),

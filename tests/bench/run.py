@@ -3,7 +3,8 @@
 
     tests/bench/run.py [--seconds N] [--only WORD] [--json FILE] [--document FOLDER] FOLDER_OF_THE_PROGRAMS
 
-`limit` is what this machine allows for the same work, measured in the same run; `peer` is the best known server of another
+`limit` is what this machine allows for the same work, measured in the same run; `ratio` is measured to limit, and `wanted`
+the bound for it; `at most` is the bound for what was measured; `peer` is the best known server of another
 kind on a machine like the one that it was measured on. With --only there are only the rows whose section or name has that
 in it ("attribution" and "plots" count as such), and no document unless --document says where. Exit status 1 when a run
 had a fault; a figure that was missed is told, and is none.
@@ -102,7 +103,12 @@ class Result:
         self.ratio = find(report, "ratio", (row.ratio,)) if row.ratio else None
         if row.second:
             self.value, self.limit = find(other, "result", row.figure), self.value
-            self.ratio = 2 * self.limit / self.value
+            self.ratio = 2 * self.limit / self.value if self.limit and self.value else None
+        if self.value is None or (row.ratio and self.ratio is None):
+            runs.bad = True
+            print(f"failed: {row.section}, {row.name}: the report has no such figure or ratio", flush=True)
+            self.value = self.limit = self.ratio = None
+            return
         self.value /= row.per
         self.limit = None if self.limit is None else self.limit / row.per
 
@@ -160,7 +166,7 @@ def main():
     os.environ["LC_ALL"] = "C.UTF-8"
     print(machine.line() + "; server and generator share them\n")
     described = machine.description(options.bin)
-    print(LAYOUT.format("what", "unit", "measured", "limit", "ratio", "wanted", "wanted", "peer", ""), flush=True)
+    print(LAYOUT.format("what", "unit", "measured", "limit", "ratio", "wanted", "at most", "peer", ""), flush=True)
 
     def wanted(name):
         return not options.only or options.only in name
@@ -180,6 +186,10 @@ def main():
             print("gnuplot is missing (Debian's gnuplot-nox): the document has no plots", flush=True)
         document.write(folder, described, results, runs, profiles)
         print(f"\n{folder / 'benchmarks.md'} is written")
+    if not results and not profiles:
+        print(f"--only {options.only}: there is nothing of that name. Sections are: "
+              + ", ".join(dict.fromkeys(row.section for row in rows.ROWS)), file=sys.stderr)
+        return 2
     missed = [result for result in results if result.verdict().startswith("missed")]
     print(f"{len(missed)} of {len(results)} figures missed" if missed else f"{len(results)} figures, none missed")
     return 1 if runs.bad else 0

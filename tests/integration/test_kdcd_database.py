@@ -1,4 +1,6 @@
 """kdcd and its database: not there, gone, silent, back again; and what changes there while somebody logs in."""
+import signal
+import socket
 import statistics
 import threading
 import time
@@ -49,6 +51,31 @@ def own_kdcd(own_mariadb, folder, kdcd):
         daemon.known_fingerprint = daemon.fingerprint
         return daemon
     return make
+
+
+def test_workers_that_found_it_gone_in_different_ways_dont_fill_the_log(own_mariadb, own_kdcd):
+    """Each answers with what it has seen last until it may try again, and there may be hundreds who ask meanwhile."""
+    kdc = own_kdcd(threads={"workers": 3})
+    kdc.add_user("alice")
+    asking = connect(kdc, "alice")
+    own_mariadb.stop(signal.SIGKILL)
+    left = own_mariadb.socket.with_suffix(".left")
+    end = time.monotonic() + 4
+    asked = 0
+    while time.monotonic() < end:
+        # A socket that nobody listens on, and none.
+        if own_mariadb.socket.exists():
+            own_mariadb.socket.rename(left)
+        else:
+            left.rename(own_mariadb.socket)
+        change = time.monotonic() + 0.15
+        while time.monotonic() < change:
+            with pytest.raises(Refused, match="unavailable"):
+                asking.who("bob")
+            asked += 1
+    asking.__exit__(None, None, None)
+    assert asked > 100
+    assert 1 <= kdc.log().count("warn database is not reachable") <= 10 * SLOWER
 
 
 def test_a_database_that_comes_after_kdcd_is_taken_without_a_restart(own_mariadb, own_kdcd):
@@ -132,6 +159,44 @@ def test_a_database_that_says_nothing_holds_up_no_handshake_and_few_logins(own_m
     log_in(kdc, "carol")
     talk("after")
     for one in (alice, bob):
+        one.__exit__(None, None, None)
+
+
+def test_who_asks_for_what_the_database_does_not_say_keeps_no_newcomer_waiting(own_mariadb, own_kdcd):
+    kdc = own_kdcd()
+    with socket.socket(socket.AF_UNIX) as operator:
+        operator.connect(str(kdc.folder / "kdcd.sock"))
+        own_mariadb.pause()
+        try:
+            operator.sendall(b'{"command":"refresh"}\n')
+            for _ in range(5):
+                began = time.monotonic()
+                with connect(kdc):
+                    pass
+                assert time.monotonic() - began < 1 * SLOWER
+            operator.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                operator.recv(1)
+        finally:
+            own_mariadb.resume()
+
+
+def test_an_account_that_is_being_changed_holds_up_nobody_elses_key(own_kdcd):
+    kdc = own_kdcd()
+    for name in ("alice", "carol", "dave"):
+        kdc.add_user(name)
+    carol, dave = connect(kdc, "carol"), connect(kdc, "dave")
+    with kdc.database.connect_admin() as other, other.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT id FROM users WHERE name = 'alice' FOR UPDATE")
+        log_in(kdc, "alice")
+        began = time.monotonic()
+        carol.open("dave")
+        assert time.monotonic() - began < 2 * SLOWER
+        wait_until("alice's login is in the audit log", lambda: kdc.database.query(
+            "SELECT 1 FROM audit WHERE event = 'login' AND user = 'alice'"))
+        other.rollback()
+    for one in (carol, dave):
         one.__exit__(None, None, None)
 
 

@@ -234,7 +234,7 @@ def test_more_connections_than_descriptors_are_refused_and_all_else_goes_on(kdcd
     kdc.wait_log("warn there are fewer file descriptors than limits.connections asks for")
     people = TwoPeople(kdc)
     many = [Connection(kdc.server) for _ in range(300)]
-    kdc.wait_log("refused a connection cause=connections_max")
+    kdc.wait_log("refused a connection cause=limits.connections")
     people.talk()
     assert kdc.admin_json("status")["connections"] < 100
     # The database too: a new key.
@@ -434,10 +434,11 @@ def test_twenty_who_flood_one_who_reads_slowly_disturb_nobody_else(started):
         client.register(name, PASSWORD)
         senders.append(client)
     slow = connect(kdc, "alice")
+    for sender in senders:
+        sender.open("alice")
     stop = threading.Event()
 
     def flood(sender):
-        sender.open("alice")
         sender.socket.settimeout(0.2)
         number = sender.conversations["alice"].number
         epoch = sender.conversations["alice"].epoch.number

@@ -16,8 +16,9 @@ OWN_PROCEDURES = {
     "kdc_user_rehash": (1, "hash", "other"), "kdc_account_changes": (0,),
     "kdc_journal": ('{"issues": [[1, 2, "a", "b", "s"]], "events": [[1, 0, "event", "user", "source", "detail"]]}',),
 }
-ADMIN_PROCEDURES = {"admin_user_list": ("", 10), "admin_user_set_hash": (1, "hash"),
-                    "admin_user_set_state": ("alice", "locked"), "admin_user_delete": ("alice",)}
+ADMIN_PROCEDURES = {"admin_user_list": ("", "", "", 0, 0, 10), "admin_user_set_hash": (1, "hash"),
+                    "admin_user_set_state": ("alice", "locked"), "admin_user_delete": ("alice",),
+                    "admin_user_export": ("", "", 10), "admin_user_import": ("check", "", "[]")}
 REFUSED = {1044, 1045, 1142, 1143, 1227, 1370, 1410}  # the server's numbers for "you have no right"
 
 
@@ -166,6 +167,28 @@ def test_a_deleted_user_fails_the_issues_of_that_user_alone(database, probe):
     after = kdc("batch", f"{alice}:{bob} {alice}:{carol} {bob}:{carol}")
     assert after == ["ok", "0:0", before[2].replace(":1", ":2"), "0:0"]
     assert database.query("SELECT COUNT(*) FROM conversations") == ((1,),)
+
+
+def test_a_conversation_that_begins_while_one_of_the_two_is_deleted_isnt_made(database, probe):
+    kdc = probe(database)
+    alice, bob, carol = (kdc("add", name, "x")[1] for name in ("alice", "bob", "carol"))
+
+    def waiting(count):
+        wait_until(f"{count} transactions wait", lambda: database.query(
+            "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")[0][1] == str(count))
+    with concurrent.futures.ThreadPoolExecutor(2) as pool, database.connect_admin() as holder:
+        with holder.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO deleted_users (user) VALUES (%s)", (bob,))
+            deleted = pool.submit(database.admin, "user", "delete", "bob", "--yes")
+            waiting(1)  # all but its last step is done
+            batch = pool.submit(kdc, "batch", f"{alice}:{bob} {alice}:{carol}")
+            waiting(2)
+            cursor.execute("ROLLBACK")
+        deleted.result()
+        assert batch.result()[:2] == ["ok", "0:0"]
+    assert database.query("SELECT user_a, user_b, epoch FROM conversations") == ((int(alice), int(carol), 1),)
+    assert database.query("SELECT COUNT(*) FROM audit WHERE event = 'key issued'") == ((1,),)
 
 
 def test_batches_of_the_same_pairs_at_once_all_go_through(database, probe, folder):
@@ -422,6 +445,39 @@ def test_a_lock_that_is_held_for_too_long_is_unavailable_and_the_connection_goes
     assert number in {row[0] for row in database.query("SELECT id FROM information_schema.processlist")}
 
 
+@pytest.mark.parametrize("locking", ["SELECT * FROM users FOR UPDATE", "FLUSH TABLES WITH READ LOCK"])
+def test_nothing_waits_for_a_lock_longer_than_for_an_answer(own_mariadb, folder, probe, locking):
+    """What still waited in the server would be done after we have said that it wasn't, and keep a connection each."""
+    database = Database(own_mariadb, folder)
+    kdc = probe(database, read_timeout=3)
+    kdc("add", "alice", "x")
+    with database.connect_admin() as holder, holder.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute(locking)
+        for _ in range(3):
+            assert kdc("add", "bob", "x")[0] == "unavailable"
+            assert "1205" in kdc.error
+        assert database.query("SELECT COUNT(*) FROM information_schema.processlist WHERE user = %s",
+                              (database.user,)) == ((1,),)
+        cursor.execute("ROLLBACK")
+        cursor.execute("UNLOCK TABLES")
+    assert kdc("find", "alice")[0] == "ok"
+    assert kdc("find", "bob")[0] == "not_found"
+
+
+def test_a_login_of_an_account_that_is_being_changed_waits_for_nobody(database, probe):
+    kdc = probe(database)
+    number = kdc("add", "alice", "x")[1]
+    with database.connect_admin() as holder, holder.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT * FROM users FOR UPDATE")
+        assert kdc("login", number) == ["ok"]
+        cursor.execute("ROLLBACK")
+    assert database.query("SELECT last_login FROM users") == ((None,),)
+    assert kdc("login", number) == ["ok"]
+    assert database.query("SELECT last_login IS NULL FROM users") == ((0,),)
+
+
 @pytest.mark.parametrize("deadlocks, result", [(2, "ok"), (9, "unavailable")])
 def test_a_deadlock_is_tried_again_a_few_times(database, probe, deadlocks, result):
     database.query("CREATE TABLE deadlocks (count INT) ENGINE=MyISAM")
@@ -436,6 +492,24 @@ def test_a_deadlock_is_tried_again_a_few_times(database, probe, deadlocks, resul
     kdc = probe(database)
     assert kdc("audit", "e", "u", "s", "d") == [result]
     assert database.query("SELECT count FROM deadlocks") == ((3,),)
+
+
+def test_what_a_deadlock_at_the_commit_took_back_isnt_believed(database, probe):
+    """As a cluster does it: an answer first, and then no commit. Behind it one of the two is deleted."""
+    kdc = probe(database)
+    alice, bob, carol = (kdc("add", name, "x")[1] for name in ("alice", "bob", "carol"))
+    text, = (row[2] for row in database.query("SHOW CREATE PROCEDURE kdc_journal"))
+    deadlock = ("IF NOT EXISTS (SELECT 1 FROM tried) THEN ROLLBACK; INSERT INTO tried VALUES (1);"
+                f" INSERT INTO deleted_users (user) VALUES ({bob});"
+                " SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; COMMIT")
+    assert text.count("    COMMIT;") == 1
+    database.query("CREATE TABLE tried (it INT) ENGINE=MyISAM")
+    database.query("DROP PROCEDURE kdc_journal")
+    database.query(text.replace("    COMMIT;", deadlock + ";"))
+    database.query(f"GRANT EXECUTE ON PROCEDURE kdc_journal TO `{database.user}`@localhost")
+    answer = kdc("batch", f"{alice}:{bob} {alice}:{carol}")
+    assert answer[:2] == ["ok", "0:0"] and answer[2].endswith(":1"), kdc.error
+    assert database.query("SELECT user_b FROM conversations") == ((int(carol),),)
 
 
 def test_what_only_the_operator_can_mend_is_broken_and_says_how(database, probe, folder):
@@ -459,6 +533,14 @@ def test_what_only_the_operator_can_mend_is_broken_and_says_how(database, probe,
     assert stranger("connect") == ["broken"] and "password file" in stranger.error
     nowhere = probe(database, name="nowhere")
     assert nowhere("connect") == ["broken"] and "kdc-admin db init" in nowhere.error
+
+
+@pytest.mark.parametrize("form, result", [("STATEMENT", "broken"), ("MIXED", "ok"), ("ROW", "ok")])
+def test_a_binary_log_of_statements_is_told_and_others_are_taken(own_mariadb, folder, probe, form, result):
+    own_mariadb.stop()
+    own_mariadb.start("--log-bin=binary", f"--binlog-format={form}", "--server-id=1")
+    kdc = probe(Database(own_mariadb, folder))
+    assert kdc("issue", 1, 2)[0] == result and ("binlog_format" in kdc.error) == (result == "broken")
 
 
 def test_a_password_file_that_everybody_can_read_is_refused(database, probe):

@@ -2,6 +2,7 @@
 import re
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -79,7 +80,7 @@ def test_a_ticket_lets_in_without_a_password_again_and_again(started):
             seen.add(ticket.sealed)
     status = kdc.admin_json("status")
     assert (status["logins"], status["resumed"]) == (1, 3)
-    assert len(re.findall("info resumed user=alice ", kdc.log())) == 3
+    wait_until("it is in the log", lambda: len(re.findall("info resumed user=alice ", kdc.log())) == 3)
     wait_until("it is in the audit log", lambda: audited(kdc, "login", "resume") ==
                [("login", "alice")] + [("resume", "alice")] * 3)
 
@@ -225,6 +226,37 @@ def test_a_changed_accounts_ticket_is_void_at_once(started, change):
     else:
         kdc.add_user("alice")
         assert not is_taken(kdc, ticket)
+
+
+def test_locking_voids_tickets_also_where_the_account_was_locked_unseen(started):
+    kdc = started()
+    ticket = ticket_of(kdc)
+    wait_fed(kdc, ticket)
+    kdc.database.query("UPDATE users SET state = 'locked', changed = changed WHERE name = 'alice'")
+    assert is_taken(kdc, ticket)
+    kdc.admin("user", "lock", "alice")
+    assert not is_taken(kdc, ticket)
+
+
+@pytest.mark.parametrize("change", ["lock", "passwd", "delete"])
+def test_a_change_that_had_to_wait_for_the_row_bears_the_time_of_its_end(started, change):
+    """A look for changes goes back a while only: a waiting statement's own time may be long ago."""
+    kdc = started()
+    arguments = {"lock": [], "passwd": ["--password-file", new_password(kdc, "another password")], "delete": ["--yes"]}
+    with kdc.database.connect_admin() as other, other.cursor() as cursor, ThreadPoolExecutor() as pool:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT id FROM users WHERE name = 'alice' FOR UPDATE")
+        changing = pool.submit(kdc.admin, "user", change, "alice", *arguments[change])
+        wait_until("it waits for the row", lambda: kdc.database.query(
+            "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE '%user%' "
+            "AND id <> CONNECTION_ID() AND time_ms > 300"))
+        cursor.execute("SELECT SYSDATE(6)")
+        [(until,)] = cursor.fetchall()
+        other.commit()
+        changing.result()
+    rows = kdc.database.query("SELECT deleted FROM deleted_users" if change == "delete" else
+                              "SELECT changed FROM users WHERE name = 'alice'")
+    assert rows[0][0] >= until
 
 
 def test_a_session_that_came_by_ticket_ends_with_its_account(started):

@@ -41,12 +41,13 @@ class MariaDb:
         self.tmp.mkdir()
         shutil.copytree(template, self.data)
 
-    def start(self):
+    def start(self, *options):
         self.socket.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 ["mariadbd", f"--defaults-file={CONFIG}", *AS_ROOT, f"--datadir={self.data}",
-                 f"--tmpdir={self.tmp}", f"--socket={self.socket}", f"--pid-file={self.data}/mariadbd.pid"],
+                 f"--tmpdir={self.tmp}", f"--socket={self.socket}", f"--pid-file={self.data}/mariadbd.pid",
+                 *options],
                 env={**os.environ, "PATH": PATH}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True)
         wait_until("MariaDB starts", self._ready, 60)

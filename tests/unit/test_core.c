@@ -191,6 +191,21 @@ static void a_forged_alert_keeps_nobody_away_for_long(void **state)
     assert_int_equal(after, 7);
 }
 
+static void an_alert_that_crossed_our_client_finish_is_one(void **state)
+{
+    struct rig *rig = *state;
+    unsigned after;
+    uint8_t alert[] = { 0, 0, 0, 6, FRAME_ALERT, REASON_SHUTTING_DOWN, 0, 0, 0, 3 };
+    give_password(rig);
+    assert_int_equal(rig_connect(rig), KC_OK);
+    assert_int_equal(core_input(rig->core, alert, sizeof alert), REASON_SHUTTING_DOWN);
+    assert_true(core_may_return(rig->core, REASON_SHUTTING_DOWN, &after));
+    assert_int_equal(after, 3);
+    rig_cut(rig);
+    log_in(rig); /* a record has come: from now on all are */
+    assert_int_equal(core_input(rig->core, alert, sizeof alert), REASON_RECORD);
+}
+
 /* ---- login ---- */
 
 static void credentials_are_judged_before_they_are_taken(void **state)
@@ -687,6 +702,7 @@ int main(void)
         TEST(a_flipped_server_hello_is_told_for_what_it_is),
         TEST(an_alert_is_reported_but_doesnt_end_what_went_well),
         TEST(a_forged_alert_keeps_nobody_away_for_long),
+        TEST(an_alert_that_crossed_our_client_finish_is_one),
         TEST(credentials_are_judged_before_they_are_taken),
         TEST(without_credentials_the_core_asks_for_them),
         TEST(a_refused_login_wipes_the_password_and_may_be_tried_again),

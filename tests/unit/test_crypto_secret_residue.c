@@ -227,7 +227,7 @@ struct sealing {
 #define DEPTHS_STEP 3000
 
 /* The compiler may neither leave it out nor end its life before. */
-static void keep(uint8_t *room)
+static void keep(const uint8_t *room)
 {
     __asm__ volatile("" ::"r"(room) : "memory");
 }

@@ -545,6 +545,33 @@ static void who_is_held_up_goes_on_when_the_slow_one_is_gone(void **state)
     world_expect_presence(alice, "bob", PRESENCE_OFFLINE);
 }
 
+static void nobody_opens_a_conversation_with_who_does_not_read(void **state)
+{
+    struct world *w = *state;
+    struct client *alice = world_login(w, "alice");
+    struct client *bob = world_login(w, "bob");
+    struct client *carol = world_login(w, "carol");
+    uint32_t request = 1;
+    (void)talk(w, alice, bob, request++, "bob");
+    bob->waiting = w->config.output_max / 2 + 1;
+    (void)talk(w, alice, bob, request++, "bob"); /* the grant that is too much */
+    assert_true(session_is_congested(bob->session));
+    for (unsigned i = 0; i < 3; i++) {
+        world_open(alice, request, "bob");
+        world_settle(w);
+        world_expect_refused(alice, request++, REASON_BUSY);
+    }
+    world_open(carol, 1, "bob");
+    world_settle(w);
+    world_expect_refused(carol, 1, REASON_BUSY);
+    world_expect_nothing(bob);
+    (void)talk(w, bob, alice, 1, "alice"); /* what bob asks for himself is his own affair */
+    bob->waiting = 0;
+    session_drained(bob->session);
+    (void)talk(w, alice, bob, request++, "bob");
+    (void)talk(w, carol, bob, 2, "bob");
+}
+
 static void a_new_epoch_of_the_same_two_sessions_gives_nothing_back(void **state)
 {
     struct world *w = *state;
@@ -558,7 +585,7 @@ static void a_new_epoch_of_the_same_two_sessions_gives_nothing_back(void **state
         (void)world_expect(bob, MESSAGE_CIPHERTEXT);
     }
     assert_false(alice->held);
-    assert_int_equal(talk(w, alice, bob, 2, "bob"), conversation);
+    assert_int_equal(talk(w, bob, alice, 1, "alice"), conversation);
     world_say_ciphertext(alice, conversation, 3, 100); /* past the window that began under the older epoch */
     assert_true(alice->held);
     world_settle(w);
@@ -738,6 +765,7 @@ int main(void)
         WORLD_TEST(who_keeps_to_the_window_is_never_held_and_talks_with_others_meanwhile),
         WORLD_TEST(who_goes_past_the_window_is_held_until_there_is_credit_and_loses_nothing),
         WORLD_TEST(who_is_held_up_goes_on_when_the_slow_one_is_gone),
+        WORLD_TEST(nobody_opens_a_conversation_with_who_does_not_read),
         WORLD_TEST(a_new_epoch_of_the_same_two_sessions_gives_nothing_back),
         WORLD_TEST(what_was_under_way_to_an_older_session_is_given_back_once),
         WORLD_TEST(a_conversation_that_makes_way_gives_back_what_was_under_way_in_both_directions),

@@ -69,15 +69,15 @@ static enum store_result changes(struct accounts *accounts, uint64_t *since, sto
 {
     struct rig *rig = (struct rig *)accounts;
     pthread_mutex_lock(&rig->lock);
-    const bool away = rig->away;
+    const enum store_result result = rig->away ? STORE_UNAVAILABLE : rig->broken ? STORE_BROKEN : STORE_OK;
     const uint64_t epoch = rig->fed_epoch;
-    if (!away) {
+    if (result == STORE_OK) {
         rig->looks++;
         rig->last_since = *since;
     }
     pthread_mutex_unlock(&rig->lock);
-    if (away) {
-        return STORE_UNAVAILABLE;
+    if (result != STORE_OK) {
+        return result;
     }
     if (epoch != 0) {
         changed(context, 5, epoch, epoch / 1000);
@@ -378,11 +378,33 @@ static void changed_accounts_are_known_when_a_refresh_returns(void **state)
     assert_false(account_changes_holds(rig->changes, 5, 1));
     assert_true(account_changes_holds(rig->changes, 5, UINT64_C(1795165200000000)));
     pthread_mutex_lock(&rig->lock);
-    /* From the last time on, and a little before. */
-    assert_int_equal(rig->last_since, UINT64_C(1795165190000000));
+    /* From the last time on, and before: longer than a statement may wait between its time and its commit. */
+    assert_int_equal(rig->last_since, UINT64_C(1795165140000000));
     rig->away = true;
     pthread_mutex_unlock(&rig->lock);
     assert_int_equal(journal_refresh(rig->journal), -1);
+}
+
+static void refresh_while(struct rig *rig, bool away, bool broken, int wanted)
+{
+    pthread_mutex_lock(&rig->lock);
+    rig->away = away;
+    rig->broken = broken;
+    pthread_mutex_unlock(&rig->lock);
+    assert_int_equal(journal_refresh(rig->journal), wanted);
+}
+
+static void tickets_hold_without_the_database_but_not_with_one_that_does_not_tell_changes(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(journal_start(rig->journal), 0);
+    refresh_while(rig, false, false, 0);
+    refresh_while(rig, true, false, -1);
+    assert_true(account_changes_holds(rig->changes, 5, 1));
+    refresh_while(rig, false, true, -1);
+    assert_false(account_changes_holds(rig->changes, 5, 1));
+    refresh_while(rig, false, false, 0);
+    assert_true(account_changes_holds(rig->changes, 5, 1));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
@@ -398,6 +420,7 @@ int main(void)
         TEST(what_comes_while_one_batch_is_written_makes_up_the_next),
         TEST(at_the_end_events_are_written_and_issues_dropped),
         TEST(changed_accounts_are_known_when_a_refresh_returns),
+        TEST(tickets_hold_without_the_database_but_not_with_one_that_does_not_tell_changes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

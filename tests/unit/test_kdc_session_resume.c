@@ -2,6 +2,7 @@
 #include "crypto/secret.h"
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/kdc_world.h"
+#include "tests/unit/registers.h"
 
 #include <string.h>
 
@@ -273,6 +274,23 @@ static void the_secret_is_kept_until_the_welcome_and_no_longer(void **state)
     assert_int_equal(secret_stats().used, before);
 }
 
+static void copying_the_secret_leaves_nothing_in_the_registers(void **state)
+{
+    struct world *w = *state;
+    uint8_t resumption[KDF_SECRET_LEN];
+    struct registers seen;
+    const struct session_ref ref = { .slot = 1, .generation = 1 };
+    const struct session_origin origin = {
+        .source = "192.0.2.1:5000", .suite = SUITE_AES_256_GCM, .group = DH_FFDHE3072, .resumption = resumption
+    };
+    assert_int_equal(rng_fill(&rng_system, resumption, sizeof resumption), 0);
+    struct session *session = session_new(&w->host, w, &ref, &origin);
+    registers_see(&seen);
+    assert_non_null(session);
+    assert_not_in_registers(&seen, resumption, sizeof resumption);
+    session_free(&session);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -293,6 +311,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(an_account_without_an_epoch_gets_no_ticket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_keys_there_are_no_tickets, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_secret_is_kept_until_the_welcome_and_no_longer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(copying_the_secret_leaves_nothing_in_the_registers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define OUTPUT_MAX (1024 * 1024)
@@ -282,6 +283,45 @@ static void a_log_that_nobody_reads_stops_nobody_and_tells_what_was_left_out(voi
     (void)close(before);
 }
 
+/* How long it takes until a line that was logged at that level is there, at best. */
+static uint64_t quickest_ns(enum log_level level)
+{
+    enum { ROUNDS = 10 };
+    uint64_t best = UINT64_MAX;
+    int ends[2];
+    int before = dup(STDERR_FILENO);
+    assert_int_equal(pipe(ends), 0);
+    assert_true(dup2(ends[1], STDERR_FILENO) >= 0);
+    assert_int_equal(log_start(), 0);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct timespec logged;
+        struct timespec there;
+        char line[256];
+        (void)usleep(10000); /* a line that comes while another is being written needs no waiting anyway */
+        (void)clock_gettime(CLOCK_MONOTONIC, &logged);
+        log_event(level, "line", NULL);
+        assert_true(read(ends[0], line, sizeof line) > 0);
+        (void)clock_gettime(CLOCK_MONOTONIC, &there);
+        const int64_t ns = (there.tv_sec - logged.tv_sec) * 1000000000 + there.tv_nsec - logged.tv_nsec;
+        best = (uint64_t)ns < best ? (uint64_t)ns : best;
+    }
+    log_stop();
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    (void)close(ends[0]);
+    (void)close(ends[1]);
+    (void)close(before);
+    return best;
+}
+
+static void a_warning_waits_for_no_other_lines(void **state)
+{
+    (void)state;
+    log_set(LOG_INFO, false);
+    const uint64_t gathered = quickest_ns(LOG_INFO); /* however quick the machine is */
+    assert_true(quickest_ns(LOG_WARN) < gathered / 2);
+    assert_true(quickest_ns(LOG_ERROR) < gathered / 2);
+}
+
 int main(void)
 {
     (void)signal(SIGPIPE, SIG_IGN);
@@ -294,6 +334,7 @@ int main(void)
         cmocka_unit_test(lines_of_several_threads_dont_mix),
         cmocka_unit_test(a_log_that_was_started_writes_everything_before_it_stops),
         cmocka_unit_test(a_log_that_nobody_reads_stops_nobody_and_tells_what_was_left_out),
+        cmocka_unit_test(a_warning_waits_for_no_other_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

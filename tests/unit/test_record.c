@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/registers.h"
+
 #define LIMIT (4 * (size_t)FRAME_LEN_AFTER_LOGIN)
 
 /* One direction: both its ends, and what is between them. */
@@ -605,10 +607,27 @@ static void nothing_secret_stays_allocated(void **state)
     assert_int_equal(secret_stats().used, before);
 }
 
+static void a_new_half_leaves_nothing_of_its_secret_in_the_registers(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < SUITE_COUNT; i++) {
+        uint8_t traffic[KDF_SECRET_LEN];
+        struct record_half half;
+        struct registers seen;
+        traffic_of(1, traffic);
+        const int made = record_init(&half, &suites[i], traffic);
+        registers_see(&seen);
+        assert_int_equal(made, 0);
+        assert_not_in_registers(&seen, traffic, sizeof(traffic));
+        record_clear(&half);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_in_every_suite),
+        cmocka_unit_test(a_new_half_leaves_nothing_of_its_secret_in_the_registers),
         cmocka_unit_test(message_and_encoded_plaintext_are_sealed_alike),
         cmocka_unit_test(the_same_plaintext_never_looks_the_same),
         cmocka_unit_test(the_longest_frame_goes_and_one_byte_more_does_not),

@@ -1,0 +1,19 @@
+/*
+ * priority.h: which of kdcd's threads the kernel lets go first when there are fewer cores than work. What people say to each
+ * other goes before what newcomers cost.
+ *
+ * Linux: a thread has a niceness of its own. Where the kernel or our rights don't allow a call, the thread runs on as it was.
+ * Thread: each function is about the one that calls it.
+ */
+#ifndef KDC_PRIORITY_H
+#define KDC_PRIORITY_H
+
+/* Steps back behind threads of a lower niceness (setpriority(2)). Only for one that holds no lock that a reactor may have to wait
+ * for: it can be made to wait for its core in the middle of anything. */
+void priority_step_back(int nice);
+
+/* For one who works for microseconds at a time and waits in between: asks for short turns (sched_setattr(2), Linux 6.12 and
+ * later), so that it goes on as soon as it has something to do, and not when another's long turn is over. */
+void priority_short_turns(void);
+
+#endif
