@@ -278,6 +278,7 @@ SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc 
 	recv send shutdown close setsockopt getnameinfo clock_gettime log_event
 test_sim_LDFLAGS := $(SIM_WRAPPED:%=-Wl,--wrap=%)
 test_sim_schedules_LDFLAGS := $(test_sim_LDFLAGS)
+test_kdc_worker_pool_LDFLAGS := -Wl,--wrap=job_queue_resize
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(EVERY_ARCHIVE)
 	@mkdir -p $(@D)

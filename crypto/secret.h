@@ -6,7 +6,8 @@
  * zero when it is handed out and is wiped when it is given back. Pages that the kernel won't lock (RLIMIT_MEMLOCK) are
  * used unlocked, and secret_stats shows it; pages that it won't leave out of dumps and of children are never used.
  *
- * Cost: a block takes its length rounded up to 64 bytes (coarser above 1 KiB; whole pages above 32 KiB).
+ * Cost: a block takes its length rounded up to 64 bytes (coarser above 1 KiB; whole pages above 32 KiB). Up to 16
+ * threads hold each other up only where one frees what another allocated, and then for some instructions.
  *
  * Thread: every function may be called from any thread, and in a forked child, where blocks from before the fork
  * read as zero and are not locked.
@@ -53,7 +54,8 @@ void secret_guard_gmp(void);
 /* True when the two ranges of `len` bytes are equal; the time depends on `len` alone. */
 bool secret_equal(const void *a, const void *b, size_t len) __attribute__((warn_unused_result));
 
-/* What the allocator holds, for status and tests. */
+/* What the allocator holds, for status and tests. While other threads allocate and free, the three are of moments that
+ * lie a little apart. */
 struct secret_stats {
     size_t used;     /* bytes handed out now, as rounded up */
     size_t reserved; /* bytes set aside for blocks */

@@ -61,7 +61,6 @@ void connection_handshake_done(struct connection *c, struct job *job)
 
 static void compute(struct connection *c)
 {
-    uint32_t retry_after = 0;
     struct handshake_job *h = calloc(1, sizeof *h);
     if (h == NULL) {
         connection_alert(c, REASON_INTERNAL, 0);
@@ -78,12 +77,8 @@ static void compute(struct connection *c)
     c->handshake = NULL;
     c->policy = NULL;
     c->phase = CONNECTION_COMPUTING;
-    if (worker_pool_submit(c->reactor->server->pool, &h->job, &retry_after) != 0) {
-        destroy_handshake(&h->job);
-        connection_alert(c, REASON_BUSY, retry_after);
-        return;
-    }
     c->with_worker = &h->job;
+    worker_pool_submit(c->reactor->server->pool, &h->job);
 }
 
 static void log_done(const struct connection *c, const struct handshake_keys *keys)

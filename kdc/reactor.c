@@ -68,7 +68,9 @@ static void begin_drain(struct reactor *reactor, unsigned seconds)
     reactor->drain_until = reactor->now + (uint64_t)seconds * 1000;
     for (uint32_t i = 0; i < reactor->slot_count; i++) {
         if (reactor->slots[i].connection != NULL) {
-            connection_shut_down(reactor->slots[i].connection);
+            struct connection *c = reactor->slots[i].connection;
+            connection_shut_down(c);
+            connection_flush(c); /* as for timers */
         }
     }
 }
@@ -137,7 +139,9 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
     while (due != NULL) {
         struct timer *next = due->next;
         due->next = NULL;
-        connection_timer((struct connection *)((char *)due - offsetof(struct connection, timer)));
+        struct connection *c = (struct connection *)((char *)due - offsetof(struct connection, timer));
+        connection_timer(c);
+        connection_flush(c); /* last words of thousands at once needn't gather */
         due = next;
     }
     reactor_give_back(reactor);

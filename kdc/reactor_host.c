@@ -139,18 +139,15 @@ static void host_end(void *link, enum reason reason, bool tell)
     connection_finish(c);
 }
 
-static int host_submit(void *link, struct job *job, uint32_t *retry_after)
+static void host_submit(void *link, struct job *job)
 {
     struct connection *c = link;
     job->owner = c->ref;
     job->source = c->admission;
-    if (worker_pool_submit(c->reactor->server->pool, job, retry_after) != 0) {
-        return -1;
-    }
     if (job->class == JOB_PASSWORD) {
         c->with_worker = job;
     }
-    return 0;
+    worker_pool_submit(c->reactor->server->pool, job);
 }
 
 void reactor_fill_host(struct reactor *reactor)

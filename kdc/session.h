@@ -67,8 +67,8 @@ struct session_host {
     /* The session is over: no call of ours reaches the link afterwards. If `tell`, the client gets a close with this
      * reason. The session is freed later, not within this call. */
     void (*end)(void *link, enum reason reason, bool tell);
-    /* As worker_pool_submit; the job's results come back by session_job_done. */
-    int (*submit)(void *link, struct job *job, uint32_t *retry_after);
+    /* As worker_pool_submit; the job comes back by session_job_done, later. */
+    void (*submit)(void *link, struct job *job);
 };
 
 /* What the handshake and the transport know of a connection; lent only for the call. */

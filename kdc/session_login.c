@@ -287,10 +287,6 @@ void session_login(struct session *s, const struct message *m)
     memcpy(login->source, s->source, sizeof login->source);
     login->host = s->host;
 
-    uint32_t retry_after = 0;
     s->state = SESSION_CHECKING;
-    if (s->host->submit(s->link, &login->job, &retry_after) != 0) {
-        destroy_login(&login->job);
-        refuse_login(s, REASON_BUSY, retry_after, name.text);
-    }
+    s->host->submit(s->link, &login->job);
 }

@@ -80,14 +80,8 @@ size_t session_requests_opening(const struct session *s)
 
 static void hand_over(struct session *s, struct request_job *job)
 {
-    uint32_t retry_after = 0;
-    if (s->host->submit(s->link, &job->job, &retry_after) == 0) {
-        s->jobs++;
-        return;
-    }
-    const uint32_t request = job->request;
-    job->job.destroy(&job->job);
-    session_refuse(s, request, REASON_BUSY, retry_after);
+    s->jobs++;
+    s->host->submit(s->link, &job->job);
 }
 
 void session_submit(struct session *s, struct request_job *job)
@@ -119,8 +113,7 @@ static struct request_job *next_waiting(struct session *s)
 void session_request_job_back(struct session *s)
 {
     s->jobs--;
-    /* One is refused when the queue is full, and then the next has its try. */
-    while (s->state == SESSION_IN && s->jobs < SESSION_JOBS_MAX && s->waiting_oldest != NULL) {
+    if (s->state == SESSION_IN && s->waiting_oldest != NULL) {
         hand_over(s, next_waiting(s));
     }
 }

@@ -1,66 +1,30 @@
-#include "kdc/worker_pool.h"
-
 #include "crypto/secret.h"
 #include "kdc/clock.h"
-#include "kdc/job_queue.h"
 #include "kdc/log.h"
 #include "kdc/priority.h"
+#include "kdc/worker_pool_internal.h"
 
-#include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
-#include <string.h>
+#include <time.h>
 
 #define WORKER_NICE 10
 #define TEND_SECONDS 1
 #define OVERDUE_MIN_US (100 * 1000)
-#define RETRY_AFTER_MAX 3600 /* seconds */
 #define ALARM_QUIET_US (10 * 1000 * 1000)
-
-/* What a worker does: its classes, the preferred one first. */
-struct duty {
-    unsigned count;
-    enum job_class classes[JOB_CLASS_COUNT];
-    bool all; /* then it minds that no class waits for ever, too */
-};
 
 static const struct duty duty_all = { 3, { JOB_HANDSHAKE, JOB_SQL, JOB_PASSWORD }, true };
 static const struct duty duty_quick = { 2, { JOB_SQL, JOB_HANDSHAKE }, false };
 static const struct duty duty_handshakes = { 1, { JOB_HANDSHAKE }, false };
 
-/* Of one class. */
-struct waiting {
-    struct job_queue queue;
-    unsigned workers; /* that take it */
-    uint64_t finished;
-    uint64_t service_us; /* moving mean */
-    uint64_t passed_us;  /* workers' time for preferred classes while this one had jobs waiting */
-};
-
-struct worker {
-    struct worker_pool *pool;
-    pthread_t thread;
-    const struct duty *duty;
-};
-
-struct worker_pool {
-    struct worker_pool_options options;
-    struct worker *workers;
-    unsigned worker_count; /* threads that run */
-    pthread_mutex_t lock;  /* guards what follows */
-    pthread_cond_t changed;
-    struct waiting classes[JOB_CLASS_COUNT];
-    bool stopping;
-    uint64_t displaced;
-    uint64_t alarms;
-    uint64_t last_alarm_us;
-};
-
-/* Under the lock. */
-static struct job *take_of(struct waiting *class)
+/* Under the lock. NULL: nobody wants what is left. */
+static struct job *take_of(struct worker_pool *pool, struct waiting *class)
 {
+    struct job *job;
     class->passed_us = 0;
-    return job_queue_take(&class->queue);
+    while ((job = job_queue_take(&class->queue)) != NULL && pool_unwanted(job)) {
+        pool_send_home(pool, job);
+    }
+    return job;
 }
 
 /* Under the lock. */
@@ -71,20 +35,33 @@ static bool is_overdue(const struct waiting *class)
 }
 
 /* Under the lock. */
-static struct job *take(struct worker_pool *pool, const struct duty *duty)
+static struct job *choose(struct worker_pool *pool, const struct duty *duty)
 {
-    for (unsigned i = duty->count; duty->all && i-- > 0;) {
+    struct job *job = NULL;
+    for (unsigned i = duty->count; duty->all && job == NULL && i-- > 0;) {
         if (is_overdue(&pool->classes[duty->classes[i]])) {
-            return take_of(&pool->classes[duty->classes[i]]);
+            job = take_of(pool, &pool->classes[duty->classes[i]]);
         }
     }
-    for (unsigned i = 0; i < duty->count; i++) {
-        struct waiting *class = &pool->classes[duty->classes[i]];
-        if (class->queue.len > 0) {
-            return take_of(class);
+    for (unsigned i = 0; job == NULL && i < duty->count; i++) {
+        if (pool->classes[duty->classes[i]].queue.len > 0) {
+            job = take_of(pool, &pool->classes[duty->classes[i]]);
         }
     }
-    return NULL;
+    return job;
+}
+
+/* Under the lock. Without a job for it, the worker is idle. */
+static struct job *take(struct worker *worker)
+{
+    struct job *job = choose(worker->pool, worker->duty);
+    worker->idle = job == NULL;
+    for (unsigned i = 0; job != NULL && i < JOB_CLASS_COUNT; i++) {
+        if (worker->pool->classes[i].queue.len > 0) {
+            pool_wake_one(worker->pool, (enum job_class)i);
+        }
+    }
+    return job;
 }
 
 /* Under the lock: a job of that class took so long. */
@@ -112,17 +89,17 @@ static bool alarm_raised(struct worker_pool *pool, uint64_t now, uint64_t waited
     return true;
 }
 
-/* Under the lock: until there is something to do, or `tend` is due. */
-static void wait_for_work(struct worker_pool *pool, bool tend)
+/* Until it is woken, or `tend` is due; or for nothing, which does no harm. */
+static void sleep_until_woken(struct worker *worker, bool tend)
 {
     if (!tend) {
-        pthread_cond_wait(&pool->changed, &pool->lock);
+        (void)sem_wait(&worker->woken);
         return;
     }
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec += TEND_SECONDS;
-    (void)pthread_cond_timedwait(&pool->changed, &pool->lock, &until);
+    (void)sem_clockwait(&worker->woken, CLOCK_MONOTONIC, &until);
 }
 
 static void run_job(struct worker_pool *pool, const struct duty *duty, struct job *job, struct accounts *accounts)
@@ -130,10 +107,10 @@ static void run_job(struct worker_pool *pool, const struct duty *duty, struct jo
     const enum job_class class = job->class;
     const uint64_t started = clock_monotonic_us();
     const uint64_t waited = started - job->queued;
-    pthread_mutex_lock(&pool->lock);
+    pool_enter(pool);
     const bool tell = alarm_raised(pool, started, waited);
     const size_t queued = pool->classes[class].queue.len;
-    pthread_mutex_unlock(&pool->lock);
+    pool_leave(pool);
     if (tell) {
         static const char *const names[JOB_CLASS_COUNT] = { "handshake", "sql", "password" };
         log_line(LOG_WARN, "jobs wait too long for a worker", LOG_TEXT("class", names[class]),
@@ -144,9 +121,9 @@ static void run_job(struct worker_pool *pool, const struct duty *duty, struct jo
     const uint64_t took = clock_monotonic_us() - started;
     pool->options.deliver(pool->options.context, job); /* from here on the job is not ours */
 
-    pthread_mutex_lock(&pool->lock);
+    pool_enter(pool);
     account_for(pool, duty, class, took);
-    pthread_mutex_unlock(&pool->lock);
+    pool_leave(pool);
 }
 
 static void *work(void *argument)
@@ -157,28 +134,31 @@ static void *work(void *argument)
 
     const bool asks = worker->duty != &duty_handshakes;
     struct accounts *accounts = asks ? pool->options.start(pool->options.context) : NULL;
-    const struct duty *duty = accounts != NULL ? worker->duty : &duty_handshakes;
     const bool tends = accounts != NULL && accounts->tend != NULL;
     bool healthy = !tends || accounts->tend(accounts);
 
-    pthread_mutex_lock(&pool->lock);
+    pool_enter(pool);
+    worker->duty = accounts != NULL ? worker->duty : &duty_handshakes;
     while (!pool->stopping) {
-        struct job *job = take(pool, duty);
+        struct job *job = take(worker);
         if (job == NULL) {
-            wait_for_work(pool, !healthy);
-            job = take(pool, duty);
+            pool_leave(pool);
+            sleep_until_woken(worker, !healthy);
+            pool_enter(pool);
+            job = take(worker);
+            worker->idle = false; /* for as long as it is away to tend */
         }
-        pthread_mutex_unlock(&pool->lock);
+        pool_leave(pool);
         if (job != NULL) {
-            run_job(pool, duty, job, accounts);
+            run_job(pool, worker->duty, job, accounts);
         }
         if (tends && (job != NULL || !healthy)) {
             /* Cheap when connected; within a backoff it fails at once. */
             healthy = accounts->tend(accounts);
         }
-        pthread_mutex_lock(&pool->lock);
+        pool_enter(pool);
     }
-    pthread_mutex_unlock(&pool->lock);
+    pool_leave(pool);
     if (asks) {
         pool->options.stop(pool->options.context, accounts);
     }
@@ -198,7 +178,7 @@ static int start_workers(struct worker_pool *pool)
         worker->duty = i < pool->options.workers    ? &duty_all
                        : i == pool->options.workers ? &duty_quick
                                                     : &duty_handshakes;
-        if (pthread_create(&worker->thread, NULL, work, worker) != 0) {
+        if (sem_init(&worker->woken, 0, 0) != 0 || pthread_create(&worker->thread, NULL, work, worker) != 0) {
             return -1;
         }
         pool->worker_count++;
@@ -228,16 +208,10 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *options)
         return NULL;
     }
     pool->options = *options;
-    pthread_condattr_t attributes;
-    if (pthread_mutex_init(&pool->lock, NULL) != 0 || pthread_condattr_init(&attributes) != 0) {
-        free(pool);
-        return NULL;
-    }
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    const int made = pthread_cond_init(&pool->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (made != 0) {
-        pthread_mutex_destroy(&pool->lock);
+    pool->inbox.wake_fd = -1;
+    mailbox_stay_awake(&pool->inbox);
+    atomic_init(&pool->inbox_max, options->queue_max);
+    if (pthread_mutex_init(&pool->lock, NULL) != 0) {
         free(pool);
         return NULL;
     }
@@ -250,25 +224,28 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *options)
 void worker_pool_stop(struct worker_pool *pool)
 {
     struct mailbox_item *dropped = NULL;
-    pthread_mutex_lock(&pool->lock);
+    pool_enter(pool);
     pool->stopping = true;
     for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
-        while (pool->classes[i].queue.len > 0) {
-            struct job *job = take_of(&pool->classes[i]);
+        struct job *job;
+        while ((job = job_queue_take(&pool->classes[i].queue)) != NULL) {
             job->item.next = dropped;
             dropped = &job->item;
         }
     }
-    pthread_cond_broadcast(&pool->changed);
-    pthread_mutex_unlock(&pool->lock);
+    for (unsigned i = 0; i < pool->worker_count; i++) {
+        (void)sem_post(&pool->workers[i].woken);
+    }
+    pool_leave(pool);
 
     while (dropped != NULL) {
-        struct job *job = (struct job *)dropped; /* a job is the item that it begins with */
+        struct job *job = (struct job *)dropped;
         dropped = dropped->next;
         job->destroy(job);
     }
     for (unsigned i = 0; i < pool->worker_count; i++) {
         pthread_join(pool->workers[i].thread, NULL);
+        sem_destroy(&pool->workers[i].woken);
     }
     pool->worker_count = 0;
 }
@@ -280,7 +257,6 @@ void worker_pool_free(struct worker_pool **pool)
         for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
             job_queue_clear(&(*pool)->classes[i].queue);
         }
-        pthread_cond_destroy(&(*pool)->changed);
         pthread_mutex_destroy(&(*pool)->lock);
         free((*pool)->workers);
         free(*pool);
@@ -288,84 +264,24 @@ void worker_pool_free(struct worker_pool **pool)
     }
 }
 
-/* Under the lock: seconds until what waits of this class will have run, at least 1. */
-static uint32_t estimate(const struct worker_pool *pool, enum job_class class)
-{
-    uint64_t own = 0;
-    uint64_t preferred = 0;
-    for (unsigned i = 0; i <= (unsigned)class; i++) {
-        const struct waiting *waiting = &pool->classes[i];
-        const uint64_t us = waiting->queue.len * waiting->service_us / waiting->workers;
-        preferred += i < (unsigned)class ? us : 0;
-        own = us;
-    }
-    /* Preferred classes may take as much of the workers' time as this one, but no more. */
-    const uint64_t seconds = (own + (preferred < own ? preferred : own)) / 1000000 + 1;
-    return seconds > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (uint32_t)seconds;
-}
-
-/* Under the lock: wakes a worker that may take it. */
-static void wake_one(struct worker_pool *pool, enum job_class class)
-{
-    /* With extra workers a signal could wake one that may not. */
-    if (pool->options.extra && class != JOB_HANDSHAKE) {
-        pthread_cond_broadcast(&pool->changed);
-    } else {
-        pthread_cond_signal(&pool->changed);
-    }
-}
-
-int worker_pool_submit(struct worker_pool *pool, struct job *job, uint32_t *retry_after)
-{
-    const enum job_class class = job->class;
-    struct job *displaced = NULL;
-    job->queued = clock_monotonic_us();
-    job->line = NULL;
-    pthread_mutex_lock(&pool->lock);
-    if (pool->stopping || job_queue_put(&pool->classes[class].queue, job, &displaced) != 0) {
-        *retry_after = estimate(pool, class);
-        pthread_mutex_unlock(&pool->lock);
-        return -1;
-    }
-    if (displaced != NULL) {
-        pool->displaced++;
-        displaced->busy = true;
-        displaced->retry_after = estimate(pool, class);
-    }
-    wake_one(pool, class);
-    pthread_mutex_unlock(&pool->lock);
-    if (displaced != NULL) {
-        pool->options.deliver(pool->options.context, displaced);
-    }
-    return 0;
-}
-
-bool worker_pool_withdraw(struct worker_pool *pool, struct job *job)
-{
-    pthread_mutex_lock(&pool->lock);
-    const bool waited = job->line != NULL;
-    if (waited) {
-        job_queue_remove(&pool->classes[job->class].queue, job);
-    }
-    pthread_mutex_unlock(&pool->lock);
-    return waited;
-}
-
 int worker_pool_set_queue_max(struct worker_pool *pool, unsigned queue_max)
 {
     int result = 0;
-    pthread_mutex_lock(&pool->lock);
+    pool_enter(pool);
     for (unsigned i = 0; i < JOB_CLASS_COUNT && result == 0; i++) {
         result = job_queue_resize(&pool->classes[i].queue, queue_max);
     }
-    pthread_mutex_unlock(&pool->lock);
+    if (result == 0) {
+        atomic_store_explicit(&pool->inbox_max, queue_max, memory_order_relaxed);
+    }
+    pool_leave(pool);
     return result;
 }
 
 struct worker_pool_stats worker_pool_stats(struct worker_pool *pool)
 {
     struct worker_pool_stats stats = { 0 };
-    pthread_mutex_lock(&pool->lock);
+    pool_enter(pool);
     for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
         stats.queued[i] = pool->classes[i].queue.len;
         stats.finished[i] = pool->classes[i].finished;
@@ -374,6 +290,6 @@ struct worker_pool_stats worker_pool_stats(struct worker_pool *pool)
     stats.queue_max = pool->classes[0].queue.max;
     stats.displaced = pool->displaced;
     stats.alarms = pool->alarms;
-    pthread_mutex_unlock(&pool->lock);
+    pool_leave(pool);
     return stats;
 }

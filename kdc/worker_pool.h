@@ -9,8 +9,10 @@
  * nothing. All run at a lower priority than the reactors.
  *
  * A queue never grows past its bound. Then a job of a source that has more waiting than the newcomer's goes home as busy
- * in its stead; if there is none, worker_pool_submit refuses. Both estimate when to come back. A job that waited for
- * longer than alarm_ms raises an alarm: a line in the log (at most one in ten seconds) and a count.
+ * in its stead; if there is none, the newcomer does. Either is told when to come back. A job that waited for longer than
+ * alarm_ms raises an alarm: a line in the log (at most one in ten seconds) and a count.
+ *
+ * Who submits or withdraws never waits for a worker: those are preempted for long, whatever they hold.
  *
  * Thread: worker_pool_submit, _withdraw and _stats from any; new, stop and free from one.
  */
@@ -32,21 +34,21 @@ struct worker_pool_options {
      * it takes JOB_HANDSHAKE only. */
     struct accounts *(*start)(void *context);
     void (*stop)(void *context, struct accounts *accounts);
-    /* Takes the job home: on a worker after job->run; in worker_pool_submit, what another job displaced. */
+    /* Takes the job home: on a worker after job->run; with job->busy, on any thread that is within a call of the pool. */
     void (*deliver)(void *context, struct job *job);
 };
 
 /* NULL when memory or threads are out. */
 struct worker_pool *worker_pool_new(const struct worker_pool_options *options) __attribute__((warn_unused_result));
-/* Destroys what waits, lets what runs finish and be delivered, ends the threads; later submits are refused. */
+/* Destroys what waits, lets what runs finish and be delivered, ends the threads; what is submitted later goes home as busy. */
 void worker_pool_stop(struct worker_pool *pool);
 void worker_pool_free(struct worker_pool **pool); /* stops first; sets to NULL */
 
-/* 0: the pool owns the job. -1: its queue is full (or stopping): the job stays the caller's, *retry_after is in seconds. */
-int worker_pool_submit(struct worker_pool *pool, struct job *job, uint32_t *retry_after)
-    __attribute__((warn_unused_result));
-/* The job's owner doesn't want it any more. True: it waited, and is the caller's again. False: it runs or has run, and comes
- * home as ever. It must not have come home yet. */
+/* The pool owns the job, which comes home in any case (or is destroyed by worker_pool_stop). */
+void worker_pool_submit(struct worker_pool *pool, struct job *job);
+/* The job's owner doesn't want it any more. True: it waited, and is the caller's again. False: it comes home as ever; perhaps
+ * it runs or has run, perhaps it could not be got at, and won't run if that can be helped. Its owner must not have had it
+ * home (and destroyed it) yet. */
 bool worker_pool_withdraw(struct worker_pool *pool, struct job *job) __attribute__((warn_unused_result));
 /* -1: memory is out, and the bound stays. */
 int worker_pool_set_queue_max(struct worker_pool *pool, unsigned queue_max) __attribute__((warn_unused_result));

@@ -130,17 +130,18 @@ static void host_end(void *link, enum reason reason, bool tell)
     c->reason = reason;
 }
 
-static int host_submit(void *link, struct job *job, uint32_t *retry_after)
+static void host_submit(void *link, struct job *job)
 {
     struct client *c = link;
+    job->owner = c->ref;
     if (c->world->queue_room == 0) {
-        *retry_after = 17;
-        return -1;
+        job->busy = true;
+        job->retry_after = 17;
+        append(&c->world->homeward, &job->item);
+        return;
     }
     c->world->queue_room--;
-    job->owner = c->ref;
     append(&c->world->jobs, &job->item);
-    return 0;
 }
 
 static void host_log(enum log_level level, const char *event, const struct log_field *fields)
@@ -337,7 +338,12 @@ static void bring_home(struct world *w, struct job *job)
 
 bool world_run_job(struct world *w)
 {
-    struct job *job = (struct job *)take(&w->jobs);
+    struct job *job = (struct job *)take(&w->homeward);
+    if (job != NULL) {
+        bring_home(w, job);
+        return true;
+    }
+    job = (struct job *)take(&w->jobs);
     if (job == NULL) {
         return false;
     }

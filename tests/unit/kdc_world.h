@@ -44,6 +44,7 @@ struct world {
     struct account table[WORLD_ACCOUNTS];
     struct mailbox_item *mail;
     struct mailbox_item *jobs;
+    struct mailbox_item *homeward;   /* jobs that found no room */
     struct ticket_keys *tickets;     /* a session's ticket may be used for an hour */
     struct account_changes *changes; /* moved by the test */
     struct journal *journal;         /* the real one, without a thread */

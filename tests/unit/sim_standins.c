@@ -21,7 +21,7 @@
 /* The linker's names, as in sim_memo.c. */
 struct worker_pool *__wrap_worker_pool_new(const struct worker_pool_options *);
 void __wrap_worker_pool_free(struct worker_pool **);
-int __wrap_worker_pool_submit(struct worker_pool *, struct job *, uint32_t *);
+void __wrap_worker_pool_submit(struct worker_pool *, struct job *);
 bool __wrap_worker_pool_withdraw(struct worker_pool *, struct job *);
 int __wrap_journal_start(struct journal *);
 int __real_journal_issue(struct journal *, struct mail_issue *, uint32_t *);
@@ -207,6 +207,13 @@ void __wrap_worker_pool_free(struct worker_pool **pool)
     *pool = NULL;
 }
 
+static void send_home(struct sim_kdc *kdc, struct job *job)
+{
+    job->busy = true;
+    job->retry_after = 1 + sim_below(&world->dice, 3);
+    kdc->pool.deliver(kdc->pool.context, job);
+}
+
 /* At times one that waits has to go for a newcomer. */
 static bool displace(struct sim_kdc *kdc, struct job *job)
 {
@@ -214,28 +221,25 @@ static bool displace(struct sim_kdc *kdc, struct job *job)
         struct job *waiting = kdc->jobs[i].job;
         if (!kdc->jobs[i].runs && waiting->class == job->class && sim_below(&world->dice, 2) == 0) {
             kdc->jobs[i] = (struct sim_job){ .job = job };
-            waiting->busy = true;
-            waiting->retry_after = 1 + sim_below(&world->dice, 3);
-            kdc->pool.deliver(kdc->pool.context, waiting);
+            send_home(kdc, waiting);
             return true;
         }
     }
     return false;
 }
 
-int __wrap_worker_pool_submit(struct worker_pool *pool, struct job *job, uint32_t *retry_after)
+void __wrap_worker_pool_submit(struct worker_pool *pool, struct job *job)
 {
     struct sim_kdc *kdc = &world->kdc;
     (void)pool;
     if (kdc->busy && displace(kdc, job)) {
-        return 0;
+        return;
     }
     if (kdc->busy || kdc->job_count == SIM_JOBS) {
-        *retry_after = 1 + sim_below(&world->dice, 3);
-        return -1;
+        send_home(kdc, job);
+        return;
     }
     kdc->jobs[kdc->job_count++] = (struct sim_job){ .job = job };
-    return 0;
 }
 
 bool __wrap_worker_pool_withdraw(struct worker_pool *pool, struct job *job)
@@ -245,6 +249,10 @@ bool __wrap_worker_pool_withdraw(struct worker_pool *pool, struct job *job)
     for (size_t i = 0; i < kdc->job_count; i++) {
         if (kdc->jobs[i].job == job && !kdc->jobs[i].runs) {
             kdc->jobs[i] = kdc->jobs[--kdc->job_count];
+            if (sim_below(&world->dice, 4) == 0) { /* somebody was at the queues */
+                send_home(kdc, job);
+                return false;
+            }
             return true;
         }
     }

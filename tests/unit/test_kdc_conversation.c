@@ -91,6 +91,7 @@ static void opening_is_refused_with_the_precise_reason(void **state)
     w->database_gone = false;
     w->queue_room = 0;
     world_open(alice, 5, "bob");
+    world_settle(w);
     world_expect_refused(alice, 5, REASON_BUSY);
     assert_true(session_is_in(alice->session));
     assert_int_equal(w->epochs, 0);

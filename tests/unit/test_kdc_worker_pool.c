@@ -1,12 +1,15 @@
 /*
  * test_kdc_worker_pool.c: the order of jobs, the bound of their queues, the alarm, and the end. A gate keeps the workers busy for
- * as long as the test needs; nothing here waits for time to pass but the alarm, whose threshold is zero.
+ * as long as the test needs; nothing here waits for time to pass but the alarm, whose threshold is zero. The pool's lock is
+ * held for as long as the test likes by a stand-in for job_queue_resize, which the pool calls under it.
  */
+#include "kdc/job_queue.h"
 #include "kdc/log.h"
 #include "kdc/worker_pool.h"
 #include "tests/unit/cmocka_all.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -117,26 +120,14 @@ static struct test_job *new_job(struct record *r, enum job_class class, uint8_t 
     return t;
 }
 
-static int submit_of(struct worker_pool *pool, struct record *r, enum job_class class, uint8_t source, int number,
-                     uint32_t *retry_after)
+static void submit_of(struct worker_pool *pool, struct record *r, enum job_class class, uint8_t source, int number)
 {
-    struct test_job *t = new_job(r, class, source, number);
-    const int result = worker_pool_submit(pool, &t->job, retry_after);
-    if (result != 0) {
-        free(t);
-    }
-    return result;
-}
-
-static int submit(struct worker_pool *pool, struct record *r, enum job_class class, int number, uint32_t *retry_after)
-{
-    return submit_of(pool, r, class, 1, number, retry_after);
+    worker_pool_submit(pool, &new_job(r, class, source, number)->job);
 }
 
 static void submit_one(struct worker_pool *pool, struct record *r, enum job_class class, int number)
 {
-    uint32_t retry_after;
-    assert_int_equal(submit(pool, r, class, number, &retry_after), 0);
+    submit_of(pool, r, class, 1, number);
 }
 
 static void wait_at_gate(struct record *r, unsigned count)
@@ -213,20 +204,22 @@ static void a_full_queue_refuses_only_its_own_class(void **state)
 {
     (void)state;
     struct record r;
-    uint32_t retry_after = 0;
     struct worker_pool *pool = pool_of(&r, 1, false, 2, 60000);
     submit_one(pool, &r, JOB_PASSWORD, -1);
     wait_at_gate(&r, 1);
     submit_one(pool, &r, JOB_PASSWORD, 1);
     submit_one(pool, &r, JOB_PASSWORD, 2);
-    assert_int_equal(submit(pool, &r, JOB_PASSWORD, 3, &retry_after), -1);
-    assert_true(retry_after >= 1);
+    submit_one(pool, &r, JOB_PASSWORD, 3);
+    assert_int_equal(r.busy_count, 1); /* at once, while the worker is busy */
+    assert_int_equal(r.busy[0], 3);
+    assert_true(r.retry_after >= 1);
     submit_one(pool, &r, JOB_SQL, 4);
     open_gate(&r);
-    wait_delivered(&r, 4);
+    wait_delivered(&r, 5);
     assert_int_equal(r.ran, 3);
     submit_one(pool, &r, JOB_PASSWORD, 5); /* there is room again */
-    wait_delivered(&r, 5);
+    wait_delivered(&r, 6);
+    assert_int_equal(r.ran, 4);
     assert_int_equal(worker_pool_set_queue_max(pool, 1), 0);
     worker_pool_free(&pool);
 }
@@ -338,15 +331,14 @@ static void one_source_with_many_jobs_delays_another_by_one_of_them(void **state
 {
     (void)state;
     struct record r;
-    uint32_t retry_after;
     struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
     submit_one(pool, &r, JOB_PASSWORD, -1);
     wait_at_gate(&r, 1);
     for (int i = 0; i < 6; i++) {
-        assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 1, 10 + i, &retry_after), 0);
+        submit_of(pool, &r, JOB_PASSWORD, 1, 10 + i);
     }
-    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 2, 20, &retry_after), 0);
-    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 2, 21, &retry_after), 0);
+    submit_of(pool, &r, JOB_PASSWORD, 2, 20);
+    submit_of(pool, &r, JOB_PASSWORD, 2, 21);
     open_gate(&r);
     wait_delivered(&r, 9);
     static const int expected[] = { 10, 20, 11, 21, 12, 13, 14, 15 };
@@ -359,43 +351,42 @@ static void in_a_full_queue_the_greediest_source_makes_room(void **state)
 {
     (void)state;
     struct record r;
-    uint32_t retry_after = 0;
     struct worker_pool *pool = pool_of(&r, 1, false, 4, 60000);
     submit_one(pool, &r, JOB_PASSWORD, -1);
     wait_at_gate(&r, 1);
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 1, 10 + i, &retry_after), 0);
+        submit_of(pool, &r, JOB_PASSWORD, 1, 10 + i);
     }
-    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 1, 14, &retry_after), -1);
-    assert_int_equal(submit_of(pool, &r, JOB_PASSWORD, 2, 20, &retry_after), 0);
-    assert_int_equal(r.busy_count, 1); /* at once, while the worker is busy */
-    assert_int_equal(r.busy[0], 13);
+    submit_of(pool, &r, JOB_PASSWORD, 1, 14);
+    submit_of(pool, &r, JOB_PASSWORD, 2, 20);
+    assert_int_equal(r.busy_count, 2); /* at once, while the worker is busy */
+    assert_int_equal(r.busy[0], 14);
+    assert_int_equal(r.busy[1], 13);
     assert_true(r.retry_after >= 1);
     const struct worker_pool_stats stats = worker_pool_stats(pool);
     assert_int_equal(stats.queued[JOB_PASSWORD], 4);
     assert_int_equal(stats.displaced, 1);
     assert_int_equal(stats.finished[JOB_PASSWORD], 0);
     open_gate(&r);
-    wait_delivered(&r, 6);
+    wait_delivered(&r, 7);
     static const int expected[] = { 10, 20, 11, 12 };
     assert_int_equal(r.ran, 4);
     assert_memory_equal(r.order, expected, sizeof expected);
     worker_pool_free(&pool);
-    assert_int_equal(r.destroyed, 6);
+    assert_int_equal(r.destroyed, 7);
 }
 
 static void what_is_withdrawn_doesnt_run(void **state)
 {
     (void)state;
     struct record r;
-    uint32_t retry_after;
     struct worker_pool *pool = pool_of(&r, 1, false, 2, 60000);
     struct test_job *gate = new_job(&r, JOB_PASSWORD, 1, -1);
-    assert_int_equal(worker_pool_submit(pool, &gate->job, &retry_after), 0);
+    worker_pool_submit(pool, &gate->job);
     wait_at_gate(&r, 1);
     assert_false(worker_pool_withdraw(pool, &gate->job)); /* it runs */
     struct test_job *unwanted = new_job(&r, JOB_PASSWORD, 1, 1);
-    assert_int_equal(worker_pool_submit(pool, &unwanted->job, &retry_after), 0);
+    worker_pool_submit(pool, &unwanted->job);
     submit_one(pool, &r, JOB_PASSWORD, 2);
     assert_true(worker_pool_withdraw(pool, &unwanted->job));
     unwanted->job.destroy(&unwanted->job);
@@ -419,7 +410,6 @@ static void a_storm_of_handshakes_leaves_logins_their_turn(void **state)
 {
     (void)state;
     struct record r;
-    uint32_t retry_after;
     struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
     submit_one(pool, &r, JOB_PASSWORD, -1);
     wait_at_gate(&r, 1);
@@ -427,7 +417,7 @@ static void a_storm_of_handshakes_leaves_logins_their_turn(void **state)
     for (int i = 0; i < 5; i++) {
         struct test_job *t = new_job(&r, JOB_HANDSHAKE, 1, 10 + i);
         t->job.run = run_long;
-        assert_int_equal(worker_pool_submit(pool, &t->job, &retry_after), 0);
+        worker_pool_submit(pool, &t->job);
     }
     open_gate(&r);
     wait_delivered(&r, 7);
@@ -440,12 +430,11 @@ static void the_estimate_grows_with_what_waits(void **state)
 {
     (void)state;
     struct record r;
-    uint32_t retry_after = 0;
     struct worker_pool *pool = pool_of(&r, 2, false, 40, 60000);
     for (int i = 0; i < 2; i++) {
         struct test_job *t = new_job(&r, JOB_PASSWORD, 1, i);
         t->job.run = run_long;
-        assert_int_equal(worker_pool_submit(pool, &t->job, &retry_after), 0);
+        worker_pool_submit(pool, &t->job);
     }
     wait_delivered(&r, 2);
     while (worker_pool_stats(pool).finished[JOB_PASSWORD] < 2) {
@@ -458,10 +447,10 @@ static void the_estimate_grows_with_what_waits(void **state)
     for (int i = 0; i < 40; i++) {
         submit_one(pool, &r, JOB_PASSWORD, i);
     }
-    assert_int_equal(submit(pool, &r, JOB_PASSWORD, 99, &retry_after), -1);
+    submit_one(pool, &r, JOB_PASSWORD, 99);
     const uint64_t service_us = worker_pool_stats(pool).service_us[JOB_PASSWORD];
     assert_true(service_us >= 60 * 1000);
-    assert_int_equal(retry_after, 40 * service_us / 2 / 1000000 + 1); /* two workers share the 40 */
+    assert_int_equal(r.retry_after, 40 * service_us / 2 / 1000000 + 1); /* two workers share the 40 */
     open_gate(&r);
     worker_pool_free(&pool);
 }
@@ -470,7 +459,6 @@ static void stopping_destroys_what_waits_and_refuses_what_comes(void **state)
 {
     (void)state;
     struct record r;
-    uint32_t retry_after;
     struct worker_pool *pool = pool_of(&r, 1, false, 16, 60000);
     submit_one(pool, &r, JOB_PASSWORD, -1);
     wait_at_gate(&r, 1);
@@ -481,9 +469,248 @@ static void stopping_destroys_what_waits_and_refuses_what_comes(void **state)
     worker_pool_stop(pool);
     assert_int_equal(r.destroyed, 6); /* run or not: none is lost */
     assert_int_equal(r.delivered, 1 + r.ran);
-    assert_int_equal(submit(pool, &r, JOB_SQL, 9, &retry_after), -1);
+    submit_one(pool, &r, JOB_SQL, 9);
+    assert_int_equal(r.busy_count, 1);
+    assert_int_equal(r.busy[0], 9);
     worker_pool_free(&pool);
     assert_null(pool);
+}
+
+/* ---- the lock ---- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool wanted; /* that the next resizing lasts */
+    bool lasts;
+} hold = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+int __real_job_queue_resize(struct job_queue *queue, size_t max);
+int __wrap_job_queue_resize(struct job_queue *queue, size_t max);
+
+int __wrap_job_queue_resize(struct job_queue *queue, size_t max)
+{
+    pthread_mutex_lock(&hold.lock);
+    hold.lasts = hold.wanted;
+    pthread_cond_broadcast(&hold.changed);
+    while (hold.wanted) {
+        pthread_cond_wait(&hold.changed, &hold.lock);
+    }
+    hold.lasts = false;
+    pthread_mutex_unlock(&hold.lock);
+    return __real_job_queue_resize(queue, max);
+}
+
+static void *resize(void *pool)
+{
+    assert_int_equal(worker_pool_set_queue_max(pool, 4), 0);
+    return NULL;
+}
+
+static pthread_t hold_lock(struct worker_pool *pool)
+{
+    pthread_t thread;
+    hold.wanted = true;
+    assert_int_equal(pthread_create(&thread, NULL, resize, pool), 0);
+    pthread_mutex_lock(&hold.lock);
+    while (!hold.lasts) {
+        pthread_cond_wait(&hold.changed, &hold.lock);
+    }
+    pthread_mutex_unlock(&hold.lock);
+    return thread;
+}
+
+static void let_go(pthread_t thread)
+{
+    pthread_mutex_lock(&hold.lock);
+    hold.wanted = false;
+    pthread_cond_broadcast(&hold.changed);
+    pthread_mutex_unlock(&hold.lock);
+    pthread_join(thread, NULL);
+}
+
+static void nobody_who_submits_or_withdraws_waits_for_the_lock(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 1, false, 4, 60000);
+    submit_one(pool, &r, JOB_PASSWORD, -1);
+    wait_at_gate(&r, 1);
+    struct test_job *waiting = new_job(&r, JOB_SQL, 1, 1);
+    worker_pool_submit(pool, &waiting->job);
+
+    const pthread_t holder = hold_lock(pool);
+    struct test_job *in_inbox = new_job(&r, JOB_SQL, 1, 2);
+    worker_pool_submit(pool, &in_inbox->job);
+    submit_one(pool, &r, JOB_SQL, 3);
+    assert_false(worker_pool_withdraw(pool, &waiting->job));
+    assert_false(worker_pool_withdraw(pool, &in_inbox->job));
+    for (int i = 4; i <= 7; i++) {
+        submit_one(pool, &r, JOB_SQL, i);
+    }
+    assert_int_equal(r.busy_count, 2); /* the inbox is as long as a queue */
+    assert_int_equal(r.busy[0], 6);
+    assert_int_equal(r.busy[1], 7);
+    assert_true(r.retry_after >= 1);
+    submit_one(pool, &r, JOB_HANDSHAKE, 8);
+    let_go(holder);
+
+    const struct worker_pool_stats stats = worker_pool_stats(pool);
+    assert_int_equal(stats.queued[JOB_HANDSHAKE], 1);
+    assert_int_equal(stats.queued[JOB_SQL], 4);
+    wait_delivered(&r, 3); /* what was withdrawn in the inbox didn't come to the queue */
+    assert_int_equal(r.busy[2], 2);
+    open_gate(&r);
+    wait_delivered(&r, 9);
+    static const int expected[] = { 8, 3, 4, 5 };
+    assert_int_equal(r.ran, 4);
+    assert_memory_equal(r.order, expected, sizeof expected);
+    assert_int_equal(r.busy_count, 4);
+    assert_int_equal(r.busy[3], 1); /* and this one was left out in it */
+    worker_pool_free(&pool);
+    assert_int_equal(r.destroyed, 9);
+}
+
+static void an_idle_worker_gets_what_came_while_the_lock_was_held(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 1, true, 4, 60000);
+    for (int round = 0; round < 8; round++) { /* the workers sleep, or are about to */
+        const pthread_t holder = hold_lock(pool);
+        submit_one(pool, &r, JOB_PASSWORD, 1);
+        submit_one(pool, &r, JOB_SQL, 2);
+        submit_one(pool, &r, JOB_HANDSHAKE, 3);
+        let_go(holder);
+        wait_delivered(&r, 3 * ((size_t)round + 1));
+    }
+    assert_int_equal(r.busy_count, 0);
+    worker_pool_free(&pool);
+}
+
+/* ---- all at once ---- */
+
+#define CROWD 4
+#define CROWD_JOBS 3000
+
+struct crowd {
+    struct worker_pool *pool;
+    atomic_uint ran;
+    atomic_uint busy;
+};
+
+/* A submitter with a home of his own, as a reactor has its mailbox: what came there is his to destroy. */
+struct home {
+    struct crowd *crowd;
+    pthread_t thread;
+    uint8_t number;
+    _Atomic(struct mailbox_item *) newest;
+    unsigned away;      /* jobs */
+    unsigned withdrawn; /* for good */
+};
+
+struct crowd_job {
+    struct job job;
+    struct home *home;
+    bool ran;
+};
+
+static void run_of_crowd(struct job *job, struct accounts *accounts)
+{
+    (void)accounts;
+    ((struct crowd_job *)job)->ran = true;
+}
+
+static void destroy_of_crowd(struct job *job)
+{
+    free(job);
+}
+
+static void deliver_of_crowd(void *context, struct job *job)
+{
+    (void)context;
+    struct home *home = ((struct crowd_job *)job)->home;
+    job->item.next = atomic_load(&home->newest);
+    while (!atomic_compare_exchange_weak(&home->newest, &job->item.next, &job->item)) {
+    }
+}
+
+static void look_home(struct home *home)
+{
+    struct mailbox_item *item = atomic_exchange(&home->newest, NULL);
+    while (item != NULL) {
+        struct job *job = (struct job *)item;
+        item = item->next;
+        assert_true(job->busy != ((struct crowd_job *)job)->ran);
+        atomic_fetch_add(job->busy ? &home->crowd->busy : &home->crowd->ran, 1);
+        job->destroy(job);
+        home->away--;
+    }
+}
+
+static void *submit_many(void *argument)
+{
+    struct home *home = argument;
+    for (unsigned i = 0; i < CROWD_JOBS; i++) {
+        struct crowd_job *t = calloc(1, sizeof *t);
+        assert_non_null(t);
+        t->job = (struct job){ .class = i % JOB_CLASS_COUNT, .run = run_of_crowd, .destroy = destroy_of_crowd };
+        t->job.source = (struct admission_source){ .family = 4, .prefix = { 127, 0, 0, home->number } };
+        t->home = home;
+        home->away++;
+        worker_pool_submit(home->crowd->pool, &t->job);
+        if (i % 5 == 0 && worker_pool_withdraw(home->crowd->pool, &t->job)) {
+            t->job.destroy(&t->job);
+            home->away--;
+            home->withdrawn++;
+        }
+        if (i % 7 == 0) {
+            look_home(home);
+        }
+        if (i % 50 == 0) { /* so that all workers come to sleep at times */
+            (void)usleep(200);
+        }
+    }
+    while (home->away > 0) { /* for ever, if one were left behind */
+        look_home(home);
+        (void)usleep(200);
+    }
+    return NULL;
+}
+
+static void of_many_who_submit_and_withdraw_at_once_nobody_misses_a_job(void **state)
+{
+    (void)state;
+    struct record r;
+    struct worker_pool *pool = pool_of(&r, 1, false, 1, 0);
+    worker_pool_free(&pool);
+    struct home homes[CROWD] = { 0 };
+    struct crowd crowd = { .pool = worker_pool_new(&(struct worker_pool_options){ .workers = 2,
+                                                                                  .extra = true,
+                                                                                  .queue_max = 20,
+                                                                                  .alarm_ms = 60000,
+                                                                                  .context = &r,
+                                                                                  .start = start,
+                                                                                  .stop = stop,
+                                                                                  .deliver = deliver_of_crowd }) };
+    assert_non_null(crowd.pool);
+    for (unsigned i = 0; i < CROWD; i++) {
+        homes[i].crowd = &crowd;
+        homes[i].number = (uint8_t)i;
+        assert_int_equal(pthread_create(&homes[i].thread, NULL, submit_many, &homes[i]), 0);
+    }
+    unsigned withdrawn = 0;
+    for (unsigned i = 0; i < CROWD; i++) {
+        pthread_join(homes[i].thread, NULL);
+        withdrawn += homes[i].withdrawn;
+    }
+    assert_int_equal(atomic_load(&crowd.ran) + atomic_load(&crowd.busy) + withdrawn, CROWD * CROWD_JOBS);
+    assert_true(atomic_load(&crowd.ran) > 0);
+    const struct worker_pool_stats stats = worker_pool_stats(crowd.pool);
+    for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
+        assert_int_equal(stats.queued[i], 0);
+    }
+    worker_pool_free(&crowd.pool);
 }
 
 int main(void)
@@ -503,6 +730,9 @@ int main(void)
         cmocka_unit_test(a_storm_of_handshakes_leaves_logins_their_turn),
         cmocka_unit_test(the_estimate_grows_with_what_waits),
         cmocka_unit_test(stopping_destroys_what_waits_and_refuses_what_comes),
+        cmocka_unit_test(nobody_who_submits_or_withdraws_waits_for_the_lock),
+        cmocka_unit_test(an_idle_worker_gets_what_came_while_the_lock_was_held),
+        cmocka_unit_test(of_many_who_submit_and_withdraw_at_once_nobody_misses_a_job),
     };
     return cmocka_run_group_tests_name("kdc_worker_pool", tests, NULL, NULL);
 }
