@@ -64,14 +64,11 @@ static struct job_lines *bucket_of(struct job_queue *queue, const struct admissi
 
 static struct job_line *find(struct job_queue *queue, const struct admission_source *source)
 {
-    struct job_line *line;
-    LIST_FOREACH(line, bucket_of(queue, source), in_bucket)
-    {
-        if (admission_source_equal(&line->source, source)) {
-            return line;
-        }
+    struct job_line *line = LIST_FIRST(bucket_of(queue, source));
+    while (line != NULL && !admission_source_equal(&line->source, source)) {
+        line = LIST_NEXT(line, in_bucket);
     }
-    return NULL;
+    return line;
 }
 
 /* NULL when memory is out. */

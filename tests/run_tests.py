@@ -177,8 +177,8 @@ def pytest(name, directory, folders, san="", timeout=420, prefix=()):
         return result
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
-    command = [*prefix, "/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-o",
-               "junit_family=xunit2", f"--junitxml={report}", *folders]
+    command = [*prefix, "/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-n",
+               str(JOBS), "-o", "junit_family=xunit2", f"--junitxml={report}", *folders]
     status, output, _ = run(command, LOGS / f"{name}.log", timeout,
                             {"KDC_BIN": str(directory / "bin"), "KDC_SAN": san, "PYTHONDONTWRITEBYTECODE": "1"})
     if not report.exists():

@@ -576,6 +576,7 @@ def test_ctrl_c_empties_the_line_and_then_leaves(kdc, person, terminal):
 def test_ctrl_z_gives_the_terminal_back(kdc, person, open_terminal):
     alice = person(kdc, "alice")
     shell = open_terminal(SHELL, alice.env)
+    shell.wait_last("shell$")
     shell.type(" ".join(f"'{part}'" for part in alice.command(login=True)))
     shell.wait("Logged in as alice")
     shell.type("typed bef", enter=False)
@@ -597,6 +598,7 @@ def test_ctrl_z_gives_the_terminal_back(kdc, person, open_terminal):
 def test_the_echo_comes_back_after_a_password_prompt(kdc, person, open_terminal, how):
     alice = person(kdc, "alice")
     shell = open_terminal(SHELL, alice.env)
+    shell.wait_last("shell$")
     shell.type(" ".join(f"'{part}'" for part in alice.command(login=False)))
     shell.wait("^Username:")
     shell.type("alice")
