@@ -33,10 +33,10 @@ BEGIN
 
     IF JSON_LENGTH(v_events) > 0 THEN
         -- An account that somebody is just changing keeps its older last login (the audit log has this one): nobody else's
-        -- key waits for that change.
+        -- key waits for that change. (By the index: who reads all rows of a small table locks them, too.)
         SELECT JSON_ARRAYAGG(users.id) INTO v_free
           FROM JSON_TABLE(v_events, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$[0]')) AS e
-               STRAIGHT_JOIN users ON users.id = e.user
+               STRAIGHT_JOIN users FORCE INDEX (PRIMARY) ON users.id = e.user
          WHERE e.user <> 0
            FOR UPDATE SKIP LOCKED;
 
@@ -45,7 +45,7 @@ BEGIN
                                                             age BIGINT UNSIGNED PATH '$[1]')) AS e
                  WHERE e.user IN (SELECT f.user FROM JSON_TABLE(v_free, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$')) AS f)
                  GROUP BY e.user) AS logins
-               STRAIGHT_JOIN users ON users.id = logins.user
+               STRAIGHT_JOIN users FORCE INDEX (PRIMARY) ON users.id = logins.user
            SET users.last_login = TIMESTAMPADD(MICROSECOND, -1000 * CAST(logins.age AS SIGNED), v_now),
                users.changed = users.changed;
 

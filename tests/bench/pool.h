@@ -98,6 +98,8 @@ bool pool_run(struct pool *pool, uint64_t deadline, bool (*condition)(const void
 
 /* ---- session.c ---- */
 void session_init(struct bench_session *s, struct pool *pool, uint32_t number);
+/* Another account, while it is down. */
+void session_set_account(struct bench_session *s, uint32_t number);
 void session_connect(struct bench_session *s);
 void session_login(struct bench_session *s);
 /* Adds a message to what will be sent; session_send sends it. */

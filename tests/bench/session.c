@@ -20,15 +20,21 @@
 #define READ_ROOM (FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN + 65536)
 #define OUT_LIMIT (64u * 1024 * 1024)
 
-void session_init(struct bench_session *s, struct pool *pool, uint32_t number)
+void session_set_account(struct bench_session *s, uint32_t number)
 {
     char name[NAME_LEN_MAX + 1];
-    *s = (struct bench_session){ .pool = pool, .number = number, .state = SESSION_DOWN, .fd = -1 };
-    buffer_init(&s->out, OUT_LIMIT);
-    (void)snprintf(name, sizeof name, "%s%05u", pool->target->users, number);
-    if (!pool->bare && name_from_string(name, &s->name) != 0) {
-        fault(pool->faults, "'%s' is no user's name", name);
+    s->number = number;
+    (void)snprintf(name, sizeof name, "%s%05u", s->pool->target->users, number);
+    if (!s->pool->bare && name_from_string(name, &s->name) != 0) {
+        fault(s->pool->faults, "'%s' is no user's name", name);
     }
+}
+
+void session_init(struct bench_session *s, struct pool *pool, uint32_t number)
+{
+    *s = (struct bench_session){ .pool = pool, .state = SESSION_DOWN, .fd = -1 };
+    buffer_init(&s->out, OUT_LIMIT);
+    session_set_account(s, number);
 }
 
 void session_drop(struct bench_session *s)

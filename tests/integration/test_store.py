@@ -1,4 +1,5 @@
 """The store against a real MariaDB: what its account may do, calls at once, and trouble with the database."""
+import json
 import concurrent.futures
 import re
 import signal
@@ -476,6 +477,20 @@ def test_a_login_of_an_account_that_is_being_changed_waits_for_nobody(database, 
     assert database.query("SELECT last_login FROM users") == ((None,),)
     assert kdc("login", number) == ["ok"]
     assert database.query("SELECT last_login IS NULL FROM users") == ((0,),)
+
+
+def test_of_several_logins_those_whose_accounts_are_free_are_noted(database):
+    for name in ("alice", "bob", "carol"):
+        database.query("INSERT INTO users (name, hash, state, created) VALUES (%s, 'x', 'active', UTC_TIMESTAMP(3))", (name,))
+    numbers = dict(database.query("SELECT name, id FROM users"))
+    events = [[numbers[name], 5, "login", name, "here", ""] for name in ("alice", "bob", "carol")]
+    with database.connect_admin() as holder, holder.cursor() as cursor, database.connect() as kdc:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT id FROM users WHERE name = 'bob' FOR UPDATE")
+        call(kdc, "kdc_journal", (json.dumps({"issues": [], "events": events}),))
+        cursor.execute("ROLLBACK")
+    assert database.query("SELECT name FROM users WHERE last_login IS NOT NULL ORDER BY name") == (("alice",), ("carol",))
+    assert database.query("SELECT COUNT(*) FROM audit") == ((3,),)
 
 
 @pytest.mark.parametrize("deadlocks, result", [(2, "ok"), (9, "unavailable")])
