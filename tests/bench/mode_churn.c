@@ -5,7 +5,7 @@
 #include "tests/bench/crowd.h"
 
 #define SAMPLES 60
-#define ACCOUNTS_EACH 64 /* taken in turn */
+#define ACCOUNTS_EACH 64    /* taken in turn */
 #define SETTLE_SECONDS 60.0 /* the first minute, or half of the time, isn't judged: pools fill, tables grow */
 #define JUDGED_SECONDS 10.0 /* below that there is nothing to judge by */
 #define GROWTH_MAX (1024.0 * 1024)
