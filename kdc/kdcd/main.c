@@ -211,6 +211,8 @@ static enum exit_code start(struct program *p)
         (void)snprintf(p->failure, sizeof p->failure, "can't start: memory, threads or file descriptors are out");
         return EXIT_CODE_OTHER;
     }
+    /* Those who come first bring tickets, too: a database that is there tells in milliseconds which still hold. */
+    (void)!journal_refresh(p->server->journal);
     p->listener = listener_new(p->server, p->base, p->failure);
     if (p->listener != NULL) {
         p->control = control_server_new(p->server, p->failure);
