@@ -30,3 +30,17 @@ def admin(database, folder):
     run.sections = sections
     run.json = lambda *arguments, **more: json.loads(run(*arguments, "--json", **more).stdout)
     return run
+
+
+@pytest.fixture
+def started(kdcd):
+    """started(section={...}): a kdcd with alice and bob."""
+    def make(**sections):
+        kdc = kdcd(start=False)
+        kdc.configure(**sections)
+        kdc.start()
+        kdc.known_fingerprint = kdc.fingerprint
+        for name in ("alice", "bob"):
+            kdc.add_user(name)
+        return kdc
+    return make

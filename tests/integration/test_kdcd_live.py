@@ -19,20 +19,6 @@ from interop.client import WINDOW, Client, Closed, Connection, Refused
 from support.programs import SLOWER, wait_until
 
 
-@pytest.fixture
-def started(kdcd):
-    """started(section={...}): one with alice and bob."""
-    def make(**sections):
-        kdc = kdcd(start=False)
-        kdc.configure(**sections)
-        kdc.start()
-        kdc.known_fingerprint = kdc.fingerprint
-        for name in ("alice", "bob"):
-            kdc.add_user(name)
-        return kdc
-    return make
-
-
 def refusal_of(action):
     with pytest.raises(Refused) as refused:
         action()

@@ -15,20 +15,6 @@ from support.programs import SLOWER, wait_until
 IDENTITY = 5  # kdcd's exit status
 
 
-@pytest.fixture
-def started(kdcd):
-    """started(section={...}): one with alice and bob."""
-    def make(**sections):
-        kdc = kdcd(start=False)
-        kdc.configure(**sections)
-        kdc.start()
-        kdc.known_fingerprint = kdc.fingerprint
-        for name in ("alice", "bob"):
-            kdc.add_user(name)
-        return kdc
-    return make
-
-
 def ticket_of(kdc, name="alice", password=PASSWORD):
     with connect(kdc, name, password) as client:
         return client.ticket
