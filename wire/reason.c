@@ -52,6 +52,22 @@ static const struct {
     [REASON_SLOW_READER] = { "slow_reader", "What was sent was not read in time; connect again" },
     [REASON_INTERNAL] = { "internal", "Something failed on the other side; try again, "
                                       "and tell the server's operator if it stays" },
+    [REASON_MUST_CHANGE] = { "must_change", "The password must be changed before you can go on; choose a new one" },
+    [REASON_PASSWORD_COMMON] = { "password_common",
+                                 "That password is too easy to guess; choose one that isn't in every list and doesn't hold your name" },
+    [REASON_PASSWORD_REUSED] = { "password_reused", "That password was used before; choose another" },
+    [REASON_ACCOUNT_EXPIRED] = { "account_expired", "The account has expired; ask the server's operator" },
+    [REASON_INVITATION] = { "invitation",
+                            "An account is made here with an invitation, and that code isn't one that holds; ask the server's operator" },
+    [REASON_EMAIL] = { "email", "That is not an e-mail address that mail can be sent to; check the spelling" },
+    [REASON_EMAIL_TAKEN] = { "email_taken",
+                             "Another account has that e-mail address; take another, or log in to that account" },
+    [REASON_PHONE] = { "phone", "That is not a telephone number; write it as + and up to 15 digits" },
+    [REASON_PHONE_TAKEN] = { "phone_taken",
+                             "Another account has that telephone number; take another, or log in to that account" },
+    [REASON_CODE] = { "code", "That is not the code that was mailed; look again, or ask for a new one" },
+    [REASON_CODE_EXPIRED] = { "code_expired", "That code doesn't hold any more; ask for a new one" },
+    [REASON_PENALTY] = { "penalty", "Too many failed logins; wait before the next one" },
 };
 
 const char *reason_name(enum reason reason)

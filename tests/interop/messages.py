@@ -7,7 +7,9 @@ REASONS = dict(enumerate((
     "none malformed out_of_order too_long version group suite public_value confirm record deadline busy unavailable "
     "login_failed tries name password_short password_long password_nul password_utf8 name_taken account_locked "
     "account_disabled account_pending registration_closed no_such_user peer_offline peer_is_self peer_locked "
-    "no_conversation text_length too_many taken_over shutting_down kicked silent slow_reader internal").split()))
+    "no_conversation text_length too_many taken_over shutting_down kicked silent slow_reader internal "
+    "must_change password_common password_reused account_expired invitation email email_taken phone phone_taken code "
+    "code_expired penalty").split()))
 REASON_NUMBERS = {name: number for number, name in REASONS.items()}
 
 NAME = re.compile(rb"[a-z0-9][a-z0-9._-]{0,31}")
