@@ -131,7 +131,7 @@ unit_SRCS := $(wildcard tests/unit/test_*.c)
 probe_SRCS := $(wildcard tests/integration/*.c)
 fuzz_SRCS := $(wildcard tests/fuzz/fuzz_*.c)
 manual_SRCS := $(wildcard scripts/manual/*.c)
-SQL_FILES := $(shell find sql -name '*.sql' | LC_ALL=C sort)
+SQL_FILES := $(shell find sql -name '*.sql' -o -name '*.txt' | LC_ALL=C sort)
 
 PROGRAM_SRCS := $(crypto_SRCS) $(password_SRCS) $(wire_SRCS) $(kdc_SRCS) $(kdcd_SRCS) $(admin_SRCS) $(client_SRCS) \
 	$(cli_SRCS)
@@ -272,8 +272,8 @@ $(BUILD)/obj/gen/sql_files.o: $(BUILD)/gen/sql_files.c $(BUILD)/flags
 
 # The simulation runs the real KDC on stand-ins (tests/unit/sim_standins.c, sim_memo.c) for what these are:
 SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc realloc reallocarray free \
-	worker_pool_new worker_pool_free worker_pool_submit worker_pool_withdraw journal_start journal_issue pthread_create pthread_join \
-	event_base_new event_base_free event_base_loop event_new event_free event_assign event_add event_del event_pending \
+	worker_pool_new worker_pool_free worker_pool_submit worker_pool_withdraw journal_start upkeep_start journal_issue \
+	pthread_create pthread_join event_base_new event_base_free event_base_loop event_new event_free event_assign event_add event_del event_pending \
 	mailbox_push directory_insert directory_remove directory_find directory_find_or_watch \
 	recv send shutdown close setsockopt getnameinfo clock_gettime log_event
 test_sim_LDFLAGS := $(SIM_WRAPPED:%=-Wl,--wrap=%)
@@ -378,7 +378,8 @@ INSTALLED = $(call install_entry,755,bin,$(BUILD)/bin/kdc-chat) \
 	$(foreach page,$(PAGES),$(call install_entry,644,share/man/man$(patsubst .%,%,$(suffix $(page))),$(page))) \
 	$(call install_entry,644,share/bash-completion/completions,$(BASH_COMPLETIONS)) \
 	$(call install_entry,644,share/zsh/site-functions,$(ZSH_COMPLETIONS)) \
-	$(call install_entry,644,share/doc/kdc-chat,LICENSE README.md docs/kdc.conf.sample $(wildcard docs/*.md docs/*.txt))
+	$(call install_entry,644,share/doc/kdc-chat,LICENSE README.md docs/kdc.conf.sample $(wildcard docs/*.md docs/*.txt)) \
+	$(call install_entry,644,share/doc/kdc-chat/examples,$(wildcard docs/examples/*))
 
 # Modes are ours, not the umask's; folders that are there stay as they are.
 .PHONY: install uninstall
@@ -391,6 +392,6 @@ install: all manual $(BUILD)/dist/kdcd.service
 # Leaves configuration, identity, accounts, and folders that others may use.
 uninstall:
 	@for entry in $(INSTALLED); do rm -f "$(DESTDIR)$(PREFIX)/$${entry##*:}" || exit 1; done
-	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/kdc-chat" 2>/dev/null || true
+	@rmdir "$(DESTDIR)$(PREFIX)/share/doc/kdc-chat/examples" "$(DESTDIR)$(PREFIX)/share/doc/kdc-chat" 2>/dev/null || true
 
 endif

@@ -77,6 +77,7 @@ static bool passes_by_itself(int error)
     case REASON_DEADLINE:
     case REASON_BUSY:
     case REASON_UNAVAILABLE:
+    case REASON_PENALTY:
     case REASON_SHUTTING_DOWN:
     case REASON_SILENT:
     case REASON_SLOW_READER:
@@ -111,6 +112,7 @@ void core_disconnected(struct core *core)
     }
     buffer_clear(&core->input);
     buffer_clear(&core->output);
+    const bool changing = requests_count(core, REQUEST_PASSWORD) > 0;
     requests_forget(core);
     for (size_t i = 0; i < core->peer_count; i++) {
         struct peer *peer = core->peers[i];
@@ -124,6 +126,7 @@ void core_disconnected(struct core *core)
     resumption_disconnected(core);
     if (core->error != KC_OK && !passes_by_itself(core->error) && !(core->accepted && core->error_by_alert))
         login_forget(core);
+    password_disconnected(core, changing);
 }
 
 void core_close(struct core *core)
@@ -140,10 +143,11 @@ void core_close(struct core *core)
 bool core_put(struct core *core, const struct message *m)
 {
     size_t before = buffer_len(&core->output);
-    if (core->channel == NULL || record_seal_message(&core->channel->sending, m, &core->output) != 0) {
+    if (core->channel == NULL || record_add_message(&core->channel->sending, m, &core->output) != 0) {
         core_fail(core, KC_NO_MEMORY);
         return false;
     }
+    record_seal(&core->channel->sending, &core->output);
     secret_wipe_left_residue(); /* who calls us isn't ours */
     core->last_sent = core_now(core);
     size_t frame_len = buffer_len(&core->output) - before;
@@ -159,6 +163,12 @@ struct buffer *core_output(struct core *core)
 
 /* ---- input ---- */
 
+static void bad_record(struct core *core, size_t left)
+{
+    trace_line(core, "<- a record that can't be, at its last %zu bytes", left);
+    core_fail_close(core, REASON_MALFORMED, KC_PROTOCOL);
+}
+
 static void handle_frame(struct core *core, uint8_t *frame, size_t len)
 {
     core->last_received = core_now(core);
@@ -171,15 +181,21 @@ static void handle_frame(struct core *core, uint8_t *frame, size_t len)
     uint8_t head[16];
     size_t head_len = len < sizeof(head) ? len : sizeof(head);
     memcpy(head, frame, head_len);
-    struct bytes plain;
-    int opened = record_open(&core->channel->receiving, frame, len, &plain);
+    struct bytes messages;
+    int opened = record_open(&core->channel->receiving, frame, len, &messages);
     secret_wipe_left_residue();
     if (opened != 0) {
         trace_line(core, "<- a record of %zu bytes that doesn't open", len);
         core_fail(core, REASON_RECORD);
         return;
     }
-    dispatch_message(core, plain, (struct bytes){ .data = head, .len = len });
+    do {
+        struct bytes message;
+        if (record_next(&messages, &message) == 0)
+            dispatch_message(core, message, (struct bytes){ .data = head, .len = len });
+        else
+            bad_record(core, messages.len);
+    } while (messages.len > 0 && core->state != CORE_ENDED);
     /* A grant's key was in it, or somebody's text. */
     secret_wipe(frame, len);
 }
@@ -335,6 +351,7 @@ void core_free(struct core **core_at)
     struct core *core = *core_at;
     if (core == NULL)
         return;
+    requests_forget(core);
     if (core->credentials != NULL && core->resumption != NULL)
         core_disconnected(core);
     peers_free(core);

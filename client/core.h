@@ -79,12 +79,19 @@ void core_forget_password(struct core *core);
  * then the transport is to be closed; KC_NOT_READY when there is nothing to trust. core_close: flush the output, then
  * close. */
 int core_login(struct core *core, const char *name, const char *password, size_t password_len, bool make_account);
+int core_login_changing(struct core *core, const char *name, const char *password, size_t password_len, const char *new,
+                        size_t new_len);
+int core_register(struct core *core, const char *name, const char *password, size_t password_len,
+                  const struct kc_registration *registration);
+int core_activate(struct core *core, const char *name, const char *password, size_t password_len, const char *code);
+int core_deactivate(struct core *core, const char *code);
 int core_trust(struct core *core, bool yes);
 void core_close(struct core *core);
 int core_open(struct core *core, const char *name);
 int core_send(struct core *core, const char *name, const char *text, size_t len, uint64_t *number);
 size_t core_undelivered(const struct core *core, const char *name);
 size_t core_discard(struct core *core, const char *name);
+int core_change_password(struct core *core, const char *old, size_t old_len, const char *new, size_t new_len);
 int core_list(struct core *core);
 int core_who(struct core *core, const char *name);
 void core_set_trace(struct core *core, bool on);

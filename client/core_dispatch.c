@@ -56,6 +56,12 @@ static bool take_when_ready(struct core *core, struct message *m)
     case MESSAGE_WHO_REPLY:
         request_who_reply(core, &m->who_reply);
         return true;
+    case MESSAGE_CODE_MAILED:
+        deactivate_mailed(core, &m->code_mailed);
+        return true;
+    case MESSAGE_PASSWORD_CHANGED:
+        password_changed(core, &m->password_changed);
+        return true;
     case MESSAGE_PONG:
         pong(core, &m->ping);
         return true;

@@ -19,7 +19,7 @@
 #define INSTANCES_MAX 8 /* of one person's clients, the latest ones */
 #define OPENS_MAX 16    /* open requests under way at once */
 #define WHOS_MAX 16     /* who requests, likewise */
-#define REQUESTS_MAX (OPENS_MAX + WHOS_MAX + 1)
+#define REQUESTS_MAX (OPENS_MAX + WHOS_MAX + 3)
 #define LIST_NAMES_MAX 100000 /* names that one list gathers */
 #define OPEN_TRIES_MAX 8      /* of one open that is answered by busy and the like */
 #define OPEN_PAUSE_MS 1000    /* at least, between opens with one person that nobody asked for */
@@ -31,6 +31,24 @@ struct credentials {
     struct name name;
     size_t password_len; /* 0: there are none */
     uint8_t password[PASSWORD_LEN_MAX];
+    size_t next_len;                /* 0: none */
+    uint8_t next[PASSWORD_LEN_MAX]; /* that the KDC was asked to take in its place, and hasn't said yet that it does */
+    bool changing;                  /* asked so at the login */
+    bool activates;                 /* a pending account */
+    struct bytes code;              /* an invitation's, or one that was mailed; this and the next two lie in `words` */
+    struct bytes email;
+    struct bytes phone;
+    uint8_t words[CODE_LEN_MAX + EMAIL_LEN_MAX + PHONE_LEN_MAX];
+};
+
+/* What a login is besides name and password. */
+struct login_wish {
+    const struct bytes *next; /* another password from then on; NULL: it stays as it is */
+    bool make_account;
+    bool activates;
+    struct bytes code; /* lent, as the next two */
+    struct bytes email;
+    struct bytes phone;
 };
 
 /* What the KDC gave us to come back by (docs/protocol.md section 3.5). Secret memory; never on disk. */
@@ -90,7 +108,7 @@ struct peer {
     size_t arrival_count;
 };
 
-enum request_kind { REQUEST_OPEN, REQUEST_LIST, REQUEST_WHO };
+enum request_kind { REQUEST_OPEN, REQUEST_LIST, REQUEST_WHO, REQUEST_PASSWORD, REQUEST_DEACTIVATE };
 
 struct request {
     uint32_t number;
@@ -165,7 +183,7 @@ void core_emit_peer(struct core *core, enum kc_event_type type, const struct nam
 void core_fail(struct core *core, int error);
 /* The same, telling the KDC why. */
 void core_fail_close(struct core *core, enum reason reason, int error);
-/* Seals a message into the output; a failure ends the connection. */
+/* Seals a message into the output, in a record of its own: a trace shows that. A failure ends the connection. */
 bool core_put(struct core *core, const struct message *m);
 
 /* core_handshake.c: a frame before there are records. */
@@ -181,6 +199,8 @@ void resumption_offer(struct core *core);
 void resumption_judge(struct core *core, const struct handshake_keys *keys);
 /* The ticket of a welcome, in place of the one before. */
 void resumption_keep(struct core *core, const struct message_welcome *m);
+/* The ticket of a password_changed, for the same handshake's secret. */
+void resumption_replace(struct core *core, const struct message_password_changed *m);
 /* The one that is there is of no use any more. */
 void resumption_forget(struct core *core);
 /* The connection is gone. */
@@ -188,11 +208,25 @@ void resumption_disconnected(struct core *core);
 
 /* core_login.c: the credentials are sent as soon as the channel is up; what the KDC says to them. */
 void login_start(struct core *core);
+int login_take(struct core *core, const char *name, struct bytes password, const struct login_wish *wish);
 void login_welcome(struct core *core, const struct message_welcome *m);
 void login_refused(struct core *core, const struct message_refused *m);
 void login_forget(struct core *core);
 
-/* core_dispatch.c: one record's plaintext. */
+/* core_password.c */
+/* The one that was asked for is the password now. */
+void password_take_next(struct core *core);
+void password_forget_next(struct core *core);
+void password_changed(struct core *core, const struct message_password_changed *m);
+void password_refused(struct core *core, const struct message_refused *m);
+/* The connection is gone. `asked`: before the answer. */
+void password_disconnected(struct core *core, bool asked);
+
+/* core_register.c */
+void deactivate_mailed(struct core *core, const struct message_code_mailed *m);
+void deactivate_refused(struct core *core, const struct message_refused *m);
+
+/* core_dispatch.c: one message, and the frame of the record that carried it. */
 void dispatch_message(struct core *core, struct bytes plain, struct bytes frame);
 
 /* core_peer.c */

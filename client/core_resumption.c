@@ -60,3 +60,17 @@ void resumption_keep(struct core *core, const struct message_welcome *m)
     }
     secret_wipe(r->next, sizeof(r->next));
 }
+
+void resumption_replace(struct core *core, const struct message_password_changed *m)
+{
+    struct resumption *r = core->resumption;
+    if (r->ticket_len == 0) /* then its secret is gone */
+        return;
+    if (m->ticket.len == 0 || m->ticket.len > sizeof(r->ticket)) {
+        resumption_forget(core);
+        return;
+    }
+    memcpy(r->ticket, m->ticket.data, m->ticket.len);
+    r->ticket_len = m->ticket.len;
+    r->until = core_now(core) + UINT64_C(1000) * m->ticket_seconds;
+}

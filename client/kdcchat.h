@@ -69,7 +69,9 @@ struct kc_options {
                               * this processor is quicker at, then the other and 3des-cbc-hmac-sha512 */
     bool reconnect;          /* whether to come back by itself after a connection is lost */
     bool send_only; /* texts that arrive are neither taken nor acknowledged: they stay in their senders' outboxes */
-    unsigned connect_timeout; /* seconds for connection, handshake and login together; 0: 15 */
+    unsigned
+        connect_timeout; /* seconds for connection, handshake and login together; 0: 15. A KDC may make a login wait
+                               * (guessing costs time): that is given 75 more */
 };
 
 enum kc_event_type {
@@ -88,7 +90,11 @@ enum kc_event_type {
     KC_EVENT_PRESENCE,  /* `peer` came (online) or went */
     KC_EVENT_LIST,      /* the answer to kc_list */
     KC_EVENT_WHO,       /* the answer to kc_who: online, since */
-    KC_EVENT_TRACE,     /* with kc_set_trace: `text` is a line about one frame or step; never a secret */
+    KC_EVENT_PASSWORD_CHANGED, /* the answer to kc_change_password: error KC_OK, or why not and retry_after; KC_CONNECTION_LOST:
+                                * not known. Then whichever of the two holds is used to come back */
+    KC_EVENT_DEACTIVATION, /* the answer to kc_deactivate: error KC_OK: a code was mailed; else why not, and retry_after. With the
+                            * right code the account is disabled, and KC_EVENT_DISCONNECTED with account_disabled comes instead */
+    KC_EVENT_TRACE, /* with kc_set_trace: `text` is a line about one frame or step; never a secret */
 };
 
 struct kc_person {
@@ -138,6 +144,29 @@ void kc_free(struct kc_client **client);
  * done. */
 int kc_login(struct kc_client *client, const char *name, const char *password, size_t password_len, bool make_account);
 
+/* The same with another password from now on: the answer to KC_EVENT_LOGIN_REFUSED with must_change, or before kc_connect. */
+int kc_login_changing(struct kc_client *client, const char *name, const char *password, size_t password_len,
+                      const char *new_password, size_t new_len);
+
+/* What a KDC may ask of who registers: after KC_EVENT_LOGIN_REFUSED with `invitation` or `email`, try again with it. Each may be
+ * NULL. */
+struct kc_registration {
+    const char *invitation; /* a code that its operator gave */
+    const char *email;
+    const char *phone; /* "+" and digits */
+};
+/* As kc_login with make_account. KC_EVENT_LOGIN_REFUSED with account_pending: the account is made, and a code is mailed, which
+ * kc_activate wants. Also `invitation`, `email`, `phone`: one of these is too long. */
+int kc_register(struct kc_client *client, const char *name, const char *password, size_t password_len,
+                const struct kc_registration *registration);
+/* As kc_login, of an account that is pending, with the code that was mailed. NULL or "": another one is to be mailed, which is
+ * told by KC_EVENT_LOGIN_REFUSED with account_pending. KC_EVENT_LOGIN_REFUSED with `code`: it is another one; code_expired. */
+int kc_activate(struct kc_client *client, const char *name, const char *password, size_t password_len,
+                const char *code);
+/* Gives one's account up. NULL or "": a code is to be mailed first. Ends in KC_EVENT_DEACTIVATION, or with the right code in
+ * KC_EVENT_DISCONNECTED with account_disabled. KC_OK, KC_NOT_READY, `code`: too long; too_many (one at a time). */
+int kc_deactivate(struct kc_client *client, const char *code);
+
 /* Starts connecting, at once also while it waits to reconnect. Everything else is told by events. KC_OK, or
  * KC_KNOWN_KDCS: the file can't be read, and kc_detail says why. */
 int kc_connect(struct kc_client *client);
@@ -162,6 +191,11 @@ int kc_send(struct kc_client *client, const char *peer, const char *text, size_t
 size_t kc_undelivered(const struct kc_client *client, const char *peer);
 /* Forgets the texts that wait for `peer`; returns how many. */
 size_t kc_discard(struct kc_client *client, const char *peer);
+/* Another password for oneself; the present one is asked for, since whoever holds a session needn't be who logged in. Ends in
+ * KC_EVENT_PASSWORD_CHANGED. Both are copied into locked memory; the caller wipes its own. KC_OK, KC_BAD_PASSWORD, KC_NOT_READY,
+ * too_many (one at a time). */
+int kc_change_password(struct kc_client *client, const char *old_password, size_t old_len, const char *new_password,
+                       size_t new_len);
 /* Who is online; all of them, in one KC_EVENT_LIST. What was asked is forgotten when the connection is lost, as with
  * kc_who. KC_OK, KC_NOT_READY; kc_who: KC_BAD_NAME, too_many (at once), too. */
 int kc_list(struct kc_client *client);

@@ -15,6 +15,7 @@
 #define BACKOFF_MAX_MS 10000
 #define STEADY_MS 5000 /* a session that lived for so long makes the backoff start anew */
 #define CLOSING_MS 2000
+#define LOGIN_PATIENCE_MS 75000 /* docs/protocol.md section 6.1: attempts under penalty wait, a minute at most */
 #define ADDRESS_MIN_MS 1000
 
 static void try_next_address(struct kc_client *client);
@@ -38,6 +39,7 @@ void link_pause(struct kc_client *client)
 void link_resume(struct kc_client *client)
 {
     client->give_up_at = session_now(client) + client->timeout_ms;
+    client->patient = false;
     if (client->link == LINK_UP)
         set_timer(client->deadline, client->timeout_ms);
 }
@@ -231,6 +233,7 @@ static void on_readable(evutil_socket_t fd, short what, void *context)
 static void connected(struct kc_client *client)
 {
     client->link = LINK_UP;
+    client->patient = false;
     free_addresses(client);
     uint64_t now = session_now(client);
     set_timer(client->deadline, client->give_up_at > now ? client->give_up_at - now : 0);
@@ -275,6 +278,9 @@ static void on_deadline(evutil_socket_t fd, short what, void *context)
         try_next_address(client);
     } else if (client->link == LINK_CLOSING) {
         end_connection(client, client->end_error);
+    } else if (core_state(client->core) == CORE_LOGIN && !client->patient) {
+        client->patient = true;
+        set_timer(client->deadline, LOGIN_PATIENCE_MS);
     } else {
         end_connection(client, KC_UNREACHABLE);
     }

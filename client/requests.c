@@ -196,6 +196,14 @@ void request_refused(struct core *core, const struct message_refused *m)
         core_fail_close(core, REASON_OUT_OF_ORDER, KC_PROTOCOL);
         return;
     }
+    if (request.kind == REQUEST_PASSWORD) {
+        password_refused(core, m);
+        return;
+    }
+    if (request.kind == REQUEST_DEACTIVATE) {
+        deactivate_refused(core, m);
+        return;
+    }
     if (request.kind == REQUEST_LIST) {
         struct kc_event event = { .type = KC_EVENT_REFUSED, .error = (int)m->reason, .retry_after = m->retry_after };
         list_done(core, &event);

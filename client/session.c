@@ -281,11 +281,9 @@ void kc_free(struct kc_client **client_at)
     *client_at = NULL;
 }
 
-int kc_login(struct kc_client *client, const char *name, const char *password, size_t password_len, bool make_account)
+/* After the core has taken credentials. */
+static void login_taken(struct kc_client *client)
 {
-    int error = core_login(client->core, name, password, password_len, make_account);
-    if (error != KC_OK)
-        return error;
     client->login_asked = false;
     if (client->link == LINK_PARKED && !client->asked)
         link_connect(client);
@@ -293,7 +291,47 @@ int kc_login(struct kc_client *client, const char *name, const char *password, s
         link_resume(client);
         link_wake(client);
     }
-    return KC_OK;
+}
+
+int kc_login(struct kc_client *client, const char *name, const char *password, size_t password_len, bool make_account)
+{
+    int error = core_login(client->core, name, password, password_len, make_account);
+    if (error == KC_OK)
+        login_taken(client);
+    return error;
+}
+
+int kc_register(struct kc_client *client, const char *name, const char *password, size_t password_len,
+                const struct kc_registration *registration)
+{
+    int error = core_register(client->core, name, password, password_len, registration);
+    if (error == KC_OK)
+        login_taken(client);
+    return error;
+}
+
+int kc_activate(struct kc_client *client, const char *name, const char *password, size_t password_len, const char *code)
+{
+    int error = core_activate(client->core, name, password, password_len, code);
+    if (error == KC_OK)
+        login_taken(client);
+    return error;
+}
+
+int kc_deactivate(struct kc_client *client, const char *code)
+{
+    int error = core_deactivate(client->core, code);
+    link_wake(client);
+    return error;
+}
+
+int kc_login_changing(struct kc_client *client, const char *name, const char *password, size_t password_len,
+                      const char *new_password, size_t new_len)
+{
+    int error = core_login_changing(client->core, name, password, password_len, new_password, new_len);
+    if (error == KC_OK)
+        login_taken(client);
+    return error;
 }
 
 int kc_connect(struct kc_client *client)
@@ -343,6 +381,14 @@ size_t kc_undelivered(const struct kc_client *client, const char *peer)
 size_t kc_discard(struct kc_client *client, const char *peer)
 {
     return core_discard(client->core, peer);
+}
+
+int kc_change_password(struct kc_client *client, const char *old_password, size_t old_len, const char *new_password,
+                       size_t new_len)
+{
+    int error = core_change_password(client->core, old_password, old_len, new_password, new_len);
+    link_wake(client);
+    return error;
 }
 
 int kc_list(struct kc_client *client)

@@ -39,6 +39,7 @@ struct kc_client {
     char wanted_fingerprint[KC_FINGERPRINT_LEN];
     bool reconnect;
     unsigned timeout_ms;
+    bool patient; /* the deadline was moved on, because of a login that the KDC makes wait */
 
     /* The KDC's identity: this connection's, and the one that is trusted from the first time on. */
     uint8_t offered[IDENTITY_PUBLIC_LEN];

@@ -20,6 +20,7 @@ struct admission {
     pthread_mutex_t lock;
     unsigned connections; /* from here on under the lock */
     unsigned before_login;
+    struct admission_limits limits; /* that held for the last one to come */
     struct source_count *buckets[BUCKETS];
 };
 
@@ -142,6 +143,7 @@ enum admission_verdict admission_enter(struct admission *admission, const struct
                                        const struct admission_source *source, uint32_t dice)
 {
     pthread_mutex_lock(&admission->lock);
+    admission->limits = *limits;
     const enum admission_verdict verdict = enter(admission, limits, source, dice);
     pthread_mutex_unlock(&admission->lock);
     return verdict;
@@ -184,6 +186,28 @@ unsigned admission_connections(struct admission *admission)
     return connections;
 }
 
+unsigned admission_before_login(struct admission *admission)
+{
+    pthread_mutex_lock(&admission->lock);
+    const unsigned connections = admission->before_login;
+    pthread_mutex_unlock(&admission->lock);
+    return connections;
+}
+
+enum admission_verdict admission_full(struct admission *admission)
+{
+    enum admission_verdict verdict = ADMISSION_IN;
+    pthread_mutex_lock(&admission->lock);
+    const struct admission_limits *limits = &admission->limits;
+    if (limits->connections_max > 0 && admission->connections >= limits->connections_max) {
+        verdict = ADMISSION_FULL;
+    } else if (limits->before_login_max > 0 && admission->before_login >= limits->before_login_max) {
+        verdict = ADMISSION_BEFORE_LOGIN;
+    }
+    pthread_mutex_unlock(&admission->lock);
+    return verdict;
+}
+
 const char *admission_verdict_name(enum admission_verdict verdict)
 {
     static const char *const names[] = {
@@ -195,4 +219,17 @@ const char *admission_verdict_name(enum admission_verdict verdict)
         [ADMISSION_NO_MEMORY] = "memory",
     };
     return names[verdict];
+}
+
+const char *admission_verdict_word(enum admission_verdict verdict)
+{
+    static const char *const words[] = {
+        [ADMISSION_IN] = "in",
+        [ADMISSION_FULL] = "connections",
+        [ADMISSION_BEFORE_LOGIN] = "connections_before_login",
+        [ADMISSION_EARLY_DROP] = "early_drop",
+        [ADMISSION_SOURCE] = "connections_per_source",
+        [ADMISSION_NO_MEMORY] = "memory",
+    };
+    return words[verdict];
 }

@@ -35,6 +35,7 @@ enum admission_verdict {
     ADMISSION_EARLY_DROP,
     ADMISSION_SOURCE, /* per_source_max */
     ADMISSION_NO_MEMORY,
+    ADMISSION_VERDICT_COUNT,
 };
 
 /* NULL when memory or randomness is out. */
@@ -55,9 +56,13 @@ void admission_logged_in(struct admission *admission, const struct admission_sou
 /* A connection that was let in has ended. */
 void admission_leave(struct admission *admission, const struct admission_source *source, bool was_logged_in);
 
+/* ADMISSION_FULL or ADMISSION_BEFORE_LOGIN while nobody is let in, by the limits that were given last; else ADMISSION_IN. */
+enum admission_verdict admission_full(struct admission *admission);
 unsigned admission_connections(struct admission *admission);
+unsigned admission_before_login(struct admission *admission); /* of those */
 
-/* "connections_max" and so on, for logs. */
+/* "limits.connections" and so on, for logs; "connections" and so on, for figures. */
 const char *admission_verdict_name(enum admission_verdict verdict);
+const char *admission_verdict_word(enum admission_verdict verdict);
 
 #endif

@@ -1,5 +1,6 @@
 #include "kdc/config.h"
 
+#include "kdc/contact.h"
 #include "kdc/settings.h"
 
 #include <arpa/inet.h>
@@ -11,7 +12,7 @@
 #include <strings.h>
 #include <sys/un.h>
 
-#define SETTINGS_MAX 64 /* more than the table has */
+#define SETTINGS_MAX 128 /* more than the table has */
 
 struct loading {
     const char *path;
@@ -150,9 +151,13 @@ static const char *value_set(struct config *config, const struct setting *settin
             return "must be one of: 3des-cbc-hmac-sha512 chacha20-poly1305 aes-256-gcm";
         *(uint16_t *)(void *)at = suite_number(value);
         return NULL;
+    case SETTING_NETWORKS:
+        return networks_parse(value, (struct networks *)(void *)at, why) == 0 ? NULL : why;
     case SETTING_REGISTRATION:
+    case SETTING_MAIL_TLS:
     case SETTING_LOG_FORMAT:
     case SETTING_LOG_LEVEL:
+    case SETTING_SWITCH:
         wrong = choice_find(setting, value, &number, why);
         break;
     }
@@ -160,8 +165,12 @@ static const char *value_set(struct config *config, const struct setting *settin
         return wrong;
     if (setting->type == SETTING_REGISTRATION)
         *(enum config_registration *)(void *)at = (enum config_registration)number;
+    else if (setting->type == SETTING_MAIL_TLS)
+        *(enum config_mail_tls *)(void *)at = (enum config_mail_tls)number;
     else if (setting->type == SETTING_LOG_FORMAT)
         *(enum config_log_format *)(void *)at = (enum config_log_format)number;
+    else if (setting->type == SETTING_SWITCH)
+        *(bool *)(void *)at = number != 0;
     else
         *(unsigned *)(void *)at = number;
     return NULL;
@@ -236,6 +245,42 @@ static void ticket_file_place(struct loading *loading)
                        "%s: identity.file is too long a path for identity.ticket_file to be beside it", loading->path);
 }
 
+/* The same of mail. */
+static void mail_check(struct loading *loading)
+{
+    const struct config *config = loading->config;
+    const char *wrong = NULL;
+    const char *key = "from";
+    if (config->registration == REGISTRATION_EMAIL && config->mail_server[0] == '\0') {
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX,
+                       "%s:%u: policy.registration = email needs a server to mail by: set mail.server and mail.from",
+                       loading->path, line_of(loading, "policy", "registration"));
+        return;
+    }
+    if (config->mail_server[0] == '\0')
+        return;
+    struct email from;
+    const struct bytes typed = { (const uint8_t *)config->mail_from, strlen(config->mail_from) };
+    if (config->mail_server[strspn(config->mail_server,
+                                   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-:")] != '\0') {
+        key = "server";
+        wrong = "must be a server's name or address";
+    } else if (email_parse(typed, &from) != 0) {
+        wrong = "must be an e-mail address when mail.server is set";
+    } else if (config->mail_user[0] != '\0' && config->mail_tls == MAIL_PLAIN) {
+        key = "user";
+        wrong = "would log in over a connection that everybody can read (mail.tls = none)";
+    } else if ((config->mail_user[0] == '\0') != (config->mail_password_file[0] == '\0')) {
+        key = config->mail_user[0] != '\0' ? "user" : "password_file";
+        wrong = "goes with mail.user and mail.password_file: set both or none";
+    }
+    if (wrong != NULL) {
+        const unsigned line = line_of(loading, "mail", key);
+        (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: mail.%s %s", loading->path,
+                       line != 0 ? line : line_of(loading, "mail", "server"), key, wrong);
+    }
+}
+
 /* Values that are each right and don't go together. */
 static int contradictions_check(struct loading *loading)
 {
@@ -266,6 +311,8 @@ static int contradictions_check(struct loading *loading)
     }
     if (tcp)
         config->db_socket[0] = '\0';
+    if (loading->error[0] == '\0')
+        mail_check(loading);
     ticket_file_place(loading);
     return loading->error[0] == '\0' ? 0 : -1;
 }
@@ -318,8 +365,13 @@ static size_t value_len(const struct setting *setting)
         return sizeof(struct handshake_policy);
     case SETTING_SUITE:
         return sizeof(uint16_t);
+    case SETTING_SWITCH:
+        return sizeof(bool);
+    case SETTING_NETWORKS:
+        return sizeof(struct networks);
     case SETTING_NUMBER:
     case SETTING_REGISTRATION:
+    case SETTING_MAIL_TLS:
     case SETTING_LOG_FORMAT:
     case SETTING_LOG_LEVEL:
         break;

@@ -8,14 +8,17 @@
 #ifndef KDC_CONFIG_H
 #define KDC_CONFIG_H
 
+#include "kdc/penalties.h"
 #include "wire/handshake.h"
 
 #include <stdio.h>
 
 #define CONFIG_TEXT_MAX 256
 #define CONFIG_ERROR_MAX 512
+#define PASSWORD_HISTORY_MAX 24
 
-enum config_registration { REGISTRATION_OPEN, REGISTRATION_CLOSED };
+enum config_registration { REGISTRATION_OPEN, REGISTRATION_INVITE, REGISTRATION_EMAIL, REGISTRATION_CLOSED };
+enum config_mail_tls { MAIL_STARTTLS, MAIL_TLS, MAIL_PLAIN };
 enum config_log_format { LOG_FORMAT_LINES, LOG_FORMAT_JSON };
 
 struct config {
@@ -41,6 +44,9 @@ struct config {
     char admin_password_file[CONFIG_TEXT_MAX];
     /* [control] */
     char control_socket[CONFIG_TEXT_MAX];
+    /* [metrics] */
+    char metrics_address[CONFIG_TEXT_MAX]; /* numeric */
+    unsigned metrics_port;                 /* 0: none are served */
     /* [threads] */
     unsigned reactors; /* 0: as many as cores */
     unsigned workers;  /* 0: as many as cores */
@@ -49,10 +55,32 @@ struct config {
     uint16_t conversation_suite;
     unsigned bcrypt_cost;
     enum config_registration registration;
+    unsigned password_min;               /* password_policy.h */
+    char password_list[CONFIG_TEXT_MAX]; /* empty: built in */
+    unsigned password_history;           /* earlier passwords that aren't taken again */
     unsigned login_tries;
     unsigned rekey_messages;
     unsigned rekey_seconds;
     unsigned ticket_lifetime; /* seconds; 0: no tickets */
+    /* [registration] */
+    bool contact_unique;
+    bool require_email;
+    unsigned activation_minutes; /* that a code holds */
+    unsigned code_tries;
+    unsigned code_mails;               /* to one address, within an hour */
+    unsigned registrations_per_source; /* pending ones, within an hour; 0: any number */
+    unsigned unactivated_days;         /* 0: for ever */
+    /* [mail] */
+    char mail_server[CONFIG_TEXT_MAX]; /* empty: nothing is mailed */
+    unsigned mail_port;
+    char mail_from[CONFIG_TEXT_MAX];
+    enum config_mail_tls mail_tls;
+    char mail_ca[CONFIG_TEXT_MAX]; /* empty: the authorities that the system trusts */
+    char mail_user[CONFIG_TEXT_MAX];
+    char mail_password_file[CONFIG_TEXT_MAX];
+    unsigned mail_timeout;               /* seconds */
+    char mail_template[CONFIG_TEXT_MAX]; /* empty: built in */
+    char mail_template_deactivate[CONFIG_TEXT_MAX];
     /* [limits] */
     unsigned handshake_deadline; /* seconds from accept */
     unsigned login_deadline;     /* seconds from accept */
@@ -64,6 +92,10 @@ struct config {
     unsigned conversations_max;          /* of one session */
     unsigned output_max;                 /* bytes waiting for one connection; past it: slow_reader */
     unsigned drain_seconds;              /* SIGTERM: time to send what is queued */
+    /* [penalties] */
+    struct penalty_policy penalties;
+    /* [audit] */
+    unsigned audit_retention_days; /* 0: for ever */
     /* [log] */
     enum config_log_format log_format;
     unsigned log_level; /* enum log_level */
@@ -76,7 +108,7 @@ struct config {
 int config_load(const char *path, struct config *config, char error[CONFIG_ERROR_MAX])
     __attribute__((warn_unused_result));
 /* The first key that differs and can't be reloaded ("listen.port"; lent until this thread's next call), or NULL when
- * `next` may take over. [policy] but ticket_lifetime, [limits] and [log] can be reloaded; [admin] concerns only
+ * `next` may take over. [policy] but ticket_lifetime, [limits], [penalties], [audit] and [log] can be reloaded; [admin] concerns only
  * kdc-admin; the rest takes a restart. */
 const char *config_not_reloadable(const struct config *now, const struct config *next);
 /* Every key with its documentation and default, as a commented kdc.conf. */

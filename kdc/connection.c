@@ -1,6 +1,7 @@
 #include "kdc/connection.h"
 
 #include "crypto/secret.h"
+#include "kdc/clock.h"
 #include "wire/frame.h"
 #include "wire/message.h"
 #include "wire/reason.h"
@@ -155,6 +156,7 @@ void connection_free(struct connection *connection)
     handshake_server_free(&connection->handshake);
     connection_drop_offer(connection);
     live_config_drop(&connection->policy);
+    connection_seal(connection); /* what was never sent isn't left behind in the stock's memory */
     if (connection->channel != NULL) {
         record_clear(&connection->channel->in);
         record_clear(&connection->channel->out);
@@ -254,8 +256,17 @@ static void session_timer(struct connection *c)
 {
     struct reactor *reactor = c->reactor;
     const uint64_t silence = (uint64_t)reactor->live->config.ping_seconds * SILENCE_PINGS * 1000;
+    if (c->delayed) {
+        return;
+    }
     if (c->congested != 0 && reactor->now - c->congested >= SLOW_READER_MS) {
         session_close(c->session, REASON_SLOW_READER);
+        return;
+    }
+    const uint64_t expires = session_expires(c->session);
+    const uint64_t today = expires != 0 ? clock_wall_ms() : 0;
+    if (expires != 0 && expires <= today) {
+        session_close(c->session, REASON_ACCOUNT_EXPIRED);
         return;
     }
     if (c->held) {
@@ -269,7 +280,41 @@ static void session_timer(struct connection *c)
     if (c->congested != 0 && c->congested + SLOW_READER_MS < next) {
         next = c->congested + SLOW_READER_MS;
     }
+    if (expires != 0 && expires - today < next - reactor->now) {
+        next = reactor->now + (expires - today);
+    }
     timer_wheel_set(&reactor->wheel, &c->timer, next);
+}
+
+void connection_rescheduled(struct connection *c)
+{
+    if (c->phase == CONNECTION_SESSION && c->logged_in) {
+        session_timer(c);
+    }
+}
+
+void connection_delay(struct connection *c, uint32_t ms)
+{
+    if (c->phase == CONNECTION_SESSION) {
+        c->delayed = true;
+        c->accepted += ms;
+        timer_wheel_set(&c->reactor->wheel, &c->timer, c->reactor->now + ms);
+    }
+}
+
+static void end_delay(struct connection *c)
+{
+    const struct reactor *reactor = c->reactor;
+    c->delayed = false;
+    if (c->logged_in) {
+        session_timer(c);
+    } else {
+        timer_wheel_set(&c->reactor->wheel, &c->timer,
+                        c->accepted + (uint64_t)reactor->live->config.login_deadline * 1000);
+    }
+    if (c->phase == CONNECTION_SESSION) {
+        session_delayed(c->session);
+    }
 }
 
 void connection_timer(struct connection *c)
@@ -280,9 +325,11 @@ void connection_timer(struct connection *c)
         connection_alert(c, REASON_DEADLINE, 0);
         return;
     case CONNECTION_SESSION:
-        if (c->logged_in) {
+        if (c->delayed && c->timer.link == NULL) { /* it has fired */
+            end_delay(c);
+        } else if (c->logged_in) {
             session_timer(c);
-        } else {
+        } else if (!c->delayed) {
             session_close(c->session, REASON_DEADLINE);
         }
         return;

@@ -15,11 +15,12 @@
  *    336  struct session
  *    192  the directory's entry, and its share of the buckets: 12
  *    256  struct channel: two traffic secrets and their counts, in secret memory
+ *     64  what its tickets stand for, in secret memory
  *     32  libevent's entry for the descriptor; and 8 to 16 for each reactor in its table of descriptors
  *     26  the slot, in an array that doubles
  *
- * together about 1,350. Measured by kdc-bench idle, as growth of the RSS over 9,000 sessions: 1,308 under chacha20-poly1305; 1,729
- * under aes-256-gcm right after the last login, when some hundreds are still warm. A conversation adds about 104 (struct leg).
+ * together about 1,410. Measured by kdc-bench idle, as growth of the RSS over 9,000 sessions: 1,412 under chacha20-poly1305; 2,642
+ * under aes-256-gcm right after the last login, when about a thousand are still warm. A conversation adds about 104 (struct leg).
  *
  * While something goes over it, and for two to three seconds longer, it also holds two scheduled keys: 9,344 under
  * aes-256-gcm, 1,792 under 3des-cbc-hmac-sha512, 512 under chacha20-poly1305. connection_cool gives them back. The kernel's memory
@@ -60,10 +61,11 @@ struct connection {
     bool resumed;   /* on the reactor's list of that name */
     bool peer_done; /* end of input seen */
     bool warm;      /* its keys may be scheduled; as its slot says */
+    bool delayed;   /* the session waits: the timer is for that, and the phase's deadline is looked at afterwards */
     struct event read_event;
     struct event *write_event; /* only while the socket is full */
     struct timer timer;
-    uint64_t accepted;  /* monotonic, milliseconds; as all times here */
+    uint64_t accepted;  /* monotonic, milliseconds; as all times here. Moved on by what the session had to wait */
     uint64_t heard;     /* last input */
     uint64_t spoken;    /* last output */
     uint64_t congested; /* since when too much waits; 0: it doesn't */
@@ -104,7 +106,8 @@ void connection_plain_frame(struct connection *c, struct bytes frame);
 void connection_handshake_done(struct connection *c, struct job *job);
 void connection_drop_offer(struct connection *c);
 
-/* connection_output.c: what sessions send. */
+/* connection_output.c: what sessions send. It gathers in one record, as plaintext, until it is flushed or the connection
+ * freed: before the turn's end. */
 enum reason connection_send(struct connection *c, const struct message *m);
 enum reason connection_send_plain(struct connection *c, struct bytes plain);
 void connection_send_close(struct connection *c, enum reason reason);
@@ -112,6 +115,8 @@ void connection_mark_unsent(struct connection *c);
 /* A record is about to be sealed or opened. */
 void connection_warm(struct connection *c);
 void connection_flush(struct connection *c);
+/* Nothing in the output is plaintext then. */
+void connection_seal(struct connection *c);
 
 /* connection.c */
 /* Gives its scheduled keys back if nothing has gone over it for so long: then true. */
@@ -125,7 +130,11 @@ void connection_finish(struct connection *c);
 void connection_lost(struct connection *c, enum reason reason);
 void connection_shut_down(struct connection *c);
 void connection_timer(struct connection *c);
+/* What its timer goes by has changed. */
+void connection_rescheduled(struct connection *c);
 void connection_logged_in(struct connection *c);
+/* Calls session_delayed then. */
+void connection_delay(struct connection *c, uint32_t ms);
 void connection_log(const struct connection *c, enum log_level level, const char *event, enum reason reason);
 
 #endif

@@ -28,26 +28,41 @@ static bool takes_input(const struct connection *c)
     return c->phase == CONNECTION_HANDSHAKE || c->phase == CONNECTION_COMPUTING || c->phase == CONNECTION_SESSION;
 }
 
-/* Whether a plaintext tells something, a password above all: then what it was decrypted in is wiped. A ciphertext doesn't. */
-static bool is_telling(struct bytes plain)
+/* Whether a message tells something, a password above all: then what it was decrypted in is wiped. A ciphertext doesn't. */
+static bool is_telling(struct bytes message)
 {
-    return plain.len > 0 && plain.data[0] != MESSAGE_CIPHERTEXT;
+    return message.data[0] != MESSAGE_CIPHERTEXT;
+}
+
+/* Hands the messages of a record to the session, until that has ended. It may stop reading in their middle: that counts
+ * from the next record on. True when any of them may have told something. */
+static bool take_messages(struct connection *c, struct bytes messages)
+{
+    bool telling = false;
+    do {
+        struct bytes message;
+        if (record_next(&messages, &message) != 0) {
+            session_close(c->session, REASON_MALFORMED);
+            return true;
+        }
+        telling = telling || is_telling(message);
+        session_receive(c->session, message);
+    } while (messages.len > 0 && c->phase == CONNECTION_SESSION);
+    return telling || messages.len > 0;
 }
 
 static void record_frame(struct connection *c, uint8_t *frame, size_t len)
 {
-    struct bytes plain;
-    if (record_open(&c->channel->in, frame, len, &plain) != 0) {
+    struct bytes messages;
+    if (record_open(&c->channel->in, frame, len, &messages) != 0) {
         counter_add(&c->reactor->counters.refused[REASON_RECORD], 1);
         connection_log(c, LOG_INFO, "a record doesn't open", REASON_RECORD);
         connection_lost(c, REASON_RECORD);
         return;
     }
-    const bool wipe = is_telling(plain);
-    session_receive(c->session, plain);
-    if (wipe) {
+    if (take_messages(c, messages)) {
         secret_wipe(frame, len);
-        secret_wipe_registers(); /* copying the password went through them */
+        secret_wipe_registers(); /* copying a password went through them */
     }
 }
 

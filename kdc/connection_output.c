@@ -5,7 +5,8 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#define RECORD_ROOM (FRAME_HEADER_LEN + SUITE_OVERHEAD_MAX)
+/* The most that a message takes besides itself: a record of its own, and its frame in it. */
+#define RECORD_ROOM (2 * FRAME_HEADER_LEN + SUITE_OVERHEAD_MAX)
 
 void connection_warm(struct connection *c)
 {
@@ -39,7 +40,7 @@ enum reason connection_send(struct connection *c, const struct message *m)
     if (too_much(c, message_len(m))) {
         return REASON_SLOW_READER;
     }
-    if (record_seal_message(&c->channel->out, m, &c->out) != 0) {
+    if (record_add_message(&c->channel->out, m, &c->out) != 0) {
         return REASON_INTERNAL;
     }
     connection_mark_unsent(c);
@@ -54,18 +55,25 @@ enum reason connection_send_plain(struct connection *c, struct bytes plain)
     if (too_much(c, plain.len)) {
         return REASON_SLOW_READER;
     }
-    if (record_seal(&c->channel->out, plain, &c->out) != 0) {
+    if (record_add(&c->channel->out, plain, &c->out) != 0) {
         return REASON_INTERNAL;
     }
     connection_mark_unsent(c);
     return REASON_NONE;
 }
 
+void connection_seal(struct connection *c)
+{
+    if (c->channel != NULL) {
+        record_seal(&c->channel->out, &c->out);
+    }
+}
+
 /* The last word has room even where nothing else has. */
 void connection_send_close(struct connection *c, enum reason reason)
 {
     const struct message m = { .type = MESSAGE_CLOSE, .close = { .reason = reason } };
-    (void)!record_seal_message(&c->channel->out, &m, &c->out);
+    (void)!record_add_message(&c->channel->out, &m, &c->out);
 }
 
 /* Too much waiting for too long is the end of a session; little waiting is good news to those that it held up. */
@@ -105,6 +113,7 @@ static int wait_for_room(struct connection *c)
 
 void connection_flush(struct connection *c)
 {
+    connection_seal(c);
     while (c->phase != CONNECTION_DEAD && buffer_len(&c->out) > 0) {
         const ssize_t sent = send(c->fd, buffer_data(&c->out), buffer_len(&c->out), MSG_NOSIGNAL);
         if (sent < 0 && errno == EINTR) {

@@ -12,25 +12,32 @@
  *   {"command":"who"}
  *     {"sessions":[{"user":"alice","session":4711,"source":"127.0.0.1:50112","since":1795165200123,"conversations":2,
  *                   "suite":"chacha20-poly1305","group":"ffdhe3072"}, …]}
- *     Those that are logged in, in the order of their names.
+ *     Those that are logged in, in the order of their names; with "user":"alice" that user alone.
  *
  *   {"command":"kick","user":"alice","reason":"kicked"}
  *     {"ended":1}
  *     Ends that user's session with this reason; 0: the user had none. "reason" is a reason's name (wire/reason.h):
- *     "kicked" (when it is left out), "account_locked", "account_disabled" or "login_failed" (the password was changed,
- *     the account deleted). The reply may come before the client has read its close.
+ *     "kicked" (when it is left out), "account_locked", "account_disabled", "account_expired", "must_change" or "login_failed"
+ *     (the password was changed, the account renamed or deleted). The reply may come before the client has read its close.
+ *
+ *   {"command":"expires","user":"alice","expires":1795165200123}
+ *     {"told":1}
+ *     That user's account ends at that time (0: never), and a session with it; 0: the user had none.
  *
  *   {"command":"status"}
- *     {"version":"0.1.0","uptime":86400,"sessions":120,"connections":123,"conversations":77,"keys_issued":4012,
- *      "messages":918273,"queue":0,"queue_max":256,"queue_alarms":0,"workers":2,"reactors":2,
- *      "database":"connected","refused":{"login_failed":12,"busy":1},
- *      "journal":{"queued":3,"batches":2201,"dropped":0},
- *      "secret_memory":{"used":81920,"reserved":131072,"locked":131072}}
- *     sessions: logged in. connections: open, before login too. conversations: of the sessions that are there.
- *     keys_issued, messages (passed on), queue_alarms (jobs that waited for a worker for too long), refused (by reason,
- *     those that occurred): since the start. queue: jobs waiting for a worker. database: "connected", or "unavailable:
- *     " and a sentence. journal: keys and events that wait to be put on record, transactions since the start, and events that
- *     are missing from the audit log. secret_memory: bytes, as in crypto/secret.h.
+ *     {"version":"0.1.0","uptime_seconds":86400.5,"sessions":120,"refusals_total":{"busy":1,…},"database_up":true,…}
+ *     How kdcd is doing: every figure of kdc/figures.h by its name, as kdc/figures_json.h has it. A figure that can't be told
+ *     now isn't there.
+ *
+ *   {"command":"penalties","from":0}
+ *     {"penalties":[{"kind":"account","who":"alice","failures":4,"delay":8,"locked":0},
+ *                   {"kind":"source","who":"192.0.2.7","failures":30,"delay":0,"locked":840}, …],"next":0}
+ *     Names and sources that passwords were guessed for and from, in no order, a page of them. delay: of the next attempt;
+ *     locked: so much longer. next: "from" for the next page; 0: there is none.
+ *
+ *   {"command":"penalties_clear","who":"alice"} or {"command":"penalties_clear","all":true}
+ *     {"cleared":1}
+ *     Forgets what that account (by name), that source (by address) or any has on it.
  *
  *   {"command":"refresh"}
  *     {"refreshed":true}

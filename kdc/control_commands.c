@@ -1,7 +1,8 @@
 #include "kdc/control_commands.h"
 
-#include "crypto/secret.h"
-#include "kdc/clock.h"
+#include "kdc/control_penalties.h"
+#include "kdc/figures_json.h"
+#include "kdc/figures_take.h"
 #include "kdc/log.h"
 #include "kdc/reactor.h"
 #include "wire/name.h"
@@ -29,9 +30,25 @@ static json_t *session_object(const struct directory_entry *entry)
                      "group", group != NULL ? group->name : "");
 }
 
+static json_t *who_is(struct server *server, const char *user)
+{
+    struct name name;
+    struct directory_entry entry;
+    if (name_from_string(user, &name) != 0) {
+        return error_reply("\"user\" must be a user's name");
+    }
+    if (!directory_find(server->directory, &name, &entry)) {
+        return json_pack("{s:[]}", "sessions");
+    }
+    return json_pack("{s:[o]}", "sessions", session_object(&entry));
+}
+
 static json_t *who(struct server *server, const json_t *request)
 {
-    (void)request;
+    const json_t *user = json_object_get(request, "user");
+    if (user != NULL) {
+        return who_is(server, json_is_string(user) ? json_string_value(user) : "");
+    }
     struct directory_entry *entries = NULL;
     size_t count = 0;
     bool more = false;
@@ -55,8 +72,8 @@ static json_t *who(struct server *server, const json_t *request)
 
 static enum reason reason_of_kick(const json_t *request)
 {
-    static const enum reason allowed[] = { REASON_KICKED, REASON_ACCOUNT_LOCKED, REASON_ACCOUNT_DISABLED,
-                                           REASON_LOGIN_FAILED };
+    static const enum reason allowed[] = { REASON_KICKED,       REASON_ACCOUNT_LOCKED, REASON_ACCOUNT_DISABLED,
+                                           REASON_LOGIN_FAILED, REASON_MUST_CHANGE,    REASON_ACCOUNT_EXPIRED };
     const json_t *wanted = json_object_get(request, "reason");
     if (wanted == NULL) {
         return REASON_KICKED;
@@ -79,7 +96,8 @@ static json_t *kick(struct server *server, const json_t *request)
         return error_reply("\"user\" must be a user's name");
     }
     if (reason == REASON_NONE) {
-        return error_reply("\"reason\" must be kicked, account_locked, account_disabled or login_failed");
+        return error_reply(
+            "\"reason\" must be kicked, account_locked, account_disabled, account_expired, must_change or login_failed");
     }
     if (!directory_find(server->directory, &name, &entry)) {
         return json_pack("{s:i}", "ended", 0);
@@ -96,79 +114,43 @@ static json_t *kick(struct server *server, const json_t *request)
     return json_pack("{s:i}", "ended", 1);
 }
 
+/* ---- expires ---- */
+
+static json_t *expires(struct server *server, const json_t *request)
+{
+    struct name name;
+    struct directory_entry entry;
+    const char *user = json_string_value(json_object_get(request, "user"));
+    const json_t *when = json_object_get(request, "expires");
+    if (user == NULL || name_from_string(user, &name) != 0) {
+        return error_reply("\"user\" must be a user's name");
+    }
+    if (!json_is_integer(when) || json_integer_value(when) < 0) {
+        return error_reply("\"expires\" must be milliseconds since 1970, or 0");
+    }
+    if (!directory_find(server->directory, &name, &entry)) {
+        return json_pack("{s:i}", "told", 0);
+    }
+    const struct session_ref nobody = { 0 };
+    struct mail_expires *mail = mail_new(MAIL_EXPIRES, &entry.ref, &nobody, 0);
+    if (mail == NULL) {
+        return NULL;
+    }
+    mail->expires = (uint64_t)json_integer_value(when);
+    reactor_mail(server->reactors[entry.ref.reactor], &mail->mail);
+    return json_pack("{s:i}", "told", 1);
+}
+
 /* ---- status ---- */
-
-struct totals {
-    uint64_t logins;
-    uint64_t resumed;
-    uint64_t keys_issued;
-    uint64_t messages;
-    uint64_t legs;
-    uint64_t refused[REASON_COUNT];
-};
-
-static void add_up(const struct server *server, struct totals *totals)
-{
-    for (unsigned i = 0; i < server->reactor_count; i++) {
-        struct counters *counters = &server->reactors[i]->counters;
-        totals->logins += counter_read(&counters->logins);
-        totals->resumed += counter_read(&counters->resumed);
-        totals->keys_issued += counter_read(&counters->keys_issued);
-        totals->messages += counter_read(&counters->messages);
-        totals->legs += counter_read(&counters->conversations);
-        for (size_t r = 0; r < REASON_COUNT; r++) {
-            totals->refused[r] += counter_read(&counters->refused[r]);
-        }
-    }
-}
-
-static json_t *refused_object(const struct totals *totals)
-{
-    json_t *refused = json_object();
-    for (size_t r = 1; refused != NULL && r < REASON_COUNT; r++) {
-        if (totals->refused[r] != 0 && json_object_set_new(refused, reason_name((enum reason)r),
-                                                           json_integer((json_int_t)totals->refused[r])) != 0) {
-            json_decref(refused);
-            return NULL;
-        }
-    }
-    return refused;
-}
-
-static json_t *database_text(struct server *server)
-{
-    char cause[DATABASE_CAUSE_MAX];
-    if (database_state_get(&server->database, cause)) {
-        return json_string("connected");
-    }
-    return json_sprintf("unavailable: %s", cause);
-}
 
 static json_t *status(struct server *server, const json_t *request)
 {
     (void)request;
-    struct totals totals = { 0 };
-    add_up(server, &totals);
-    totals.refused[REASON_BUSY] += counter_read(&server->refused_at_door);
-    const struct worker_pool_stats pool = worker_pool_stats(server->pool);
-    const struct journal_stats journal = journal_stats(server->journal);
-    const struct secret_stats secret = secret_stats();
-    size_t queued = 0;
-    for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
-        queued += pool.queued[i];
-    }
-    return json_pack(
-        "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:{s:I, s:I, s:I}, s:{s:I, s:I, s:I}}",
-        "version", KDC_CHAT_VERSION, "uptime", (json_int_t)((clock_monotonic_ms() - server->started) / 1000),
-        "sessions", (json_int_t)directory_count(server->directory), "connections",
-        (json_int_t)admission_connections(server->admission), "conversations", (json_int_t)((totals.legs + 1) / 2),
-        "logins", (json_int_t)totals.logins, "resumed", (json_int_t)totals.resumed, "keys_issued",
-        (json_int_t)totals.keys_issued, "messages", (json_int_t)totals.messages, "queue", (json_int_t)queued,
-        "queue_max", (json_int_t)pool.queue_max, "queue_alarms", (json_int_t)pool.alarms, "workers",
-        (json_int_t)server->worker_count, "reactors", (json_int_t)server->reactor_count, "database",
-        database_text(server), "refused", refused_object(&totals), "journal", "queued", (json_int_t)journal.queued,
-        "batches", (json_int_t)journal.batches, "dropped", (json_int_t)journal.dropped, "secret_memory", "used",
-        (json_int_t)secret.used, "reserved", (json_int_t)secret.reserved, "locked", (json_int_t)secret.locked);
+    struct figures figures;
+    figures_take(server, true, &figures);
+    json_t *reply = figures_json(&figures);
+    figures_clear(&figures);
+    return reply;
 }
 
 /* ---- refresh ---- */
@@ -190,8 +172,11 @@ static const struct {
 } commands[] = {
     { "who", who },
     { "kick", kick },
+    { "expires", expires },
     { "status", status },
     { "refresh", refresh },
+    { "penalties", control_penalties },
+    { "penalties_clear", control_penalties_clear },
 };
 
 static json_t *answer(struct server *server, const json_t *request)
@@ -202,12 +187,12 @@ static json_t *answer(struct server *server, const json_t *request)
             return commands[i].run(server, request);
         }
     }
-    return error_reply("\"command\" must be who, kick, status or refresh");
+    return error_reply("\"command\" must be who, kick, status, refresh, penalties or penalties_clear");
 }
 
 static char *dump(json_t *reply)
 {
-    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT) : NULL;
+    char *text = reply != NULL ? json_dumps(reply, JSON_COMPACT | JSON_REAL_PRECISION(15)) : NULL;
     json_decref(reply);
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include "kdc/control.h"
 #include "kdc/control_commands.h"
+#include "kdc/figures_take.h"
 #include "kdc/log.h"
 
 #include <errno.h>
@@ -40,6 +41,7 @@ struct control_server {
     struct event *end_event;
     struct event *accept_event;
     struct event *pause_event;
+    struct event *rates_event; /* each second */
     struct client *clients;
     size_t client_count;
     char path[CONFIG_TEXT_MAX];
@@ -194,6 +196,14 @@ static void on_pause_over(evutil_socket_t fd, short what, void *argument)
     (void)event_add(control->accept_event, NULL);
 }
 
+static void on_second(evutil_socket_t fd, short what, void *argument)
+{
+    (void)fd;
+    (void)what;
+    struct control_server *control = argument;
+    figures_note_rates(control->server);
+}
+
 /* True when somebody listens there. A socket that nobody listens on is what a killed kdcd left: it is removed. */
 static bool in_use(const struct sockaddr_un *address)
 {
@@ -257,6 +267,7 @@ static void *run(void *argument)
 
 static int make_events(struct control_server *control)
 {
+    static const struct timeval second = { .tv_sec = 1 };
     control->base = event_base_new();
     control->end_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (control->base == NULL || control->end_fd < 0) {
@@ -265,8 +276,10 @@ static int make_events(struct control_server *control)
     control->accept_event = event_new(control->base, control->fd, EV_READ | EV_PERSIST, on_accept, control);
     control->pause_event = event_new(control->base, -1, 0, on_pause_over, control);
     control->end_event = event_new(control->base, control->end_fd, EV_READ, on_end_wanted, control);
+    control->rates_event = event_new(control->base, -1, EV_PERSIST, on_second, control);
     if (control->accept_event == NULL || control->pause_event == NULL || control->end_event == NULL ||
-        event_add(control->accept_event, NULL) != 0 || event_add(control->end_event, NULL) != 0) {
+        control->rates_event == NULL || event_add(control->accept_event, NULL) != 0 ||
+        event_add(control->end_event, NULL) != 0 || event_add(control->rates_event, &second) != 0) {
         return -1;
     }
     return 0;
@@ -300,6 +313,7 @@ struct control_server *control_server_new(struct server *server, char error[CONT
         return NULL;
     }
     (void)snprintf(control->path, sizeof control->path, "%s", path);
+    figures_note_rates(server); /* nothing has happened yet */
     if (make_events(control) != 0 || start_thread(control) != 0) {
         (void)snprintf(error, CONTROL_ERROR_MAX, "no memory, descriptors or thread for the control socket");
         control_server_free(&control);
@@ -329,7 +343,7 @@ void control_server_free(struct control_server **control)
         destroy(client);
         client = next;
     }
-    struct event *events[] = { c->accept_event, c->pause_event, c->end_event };
+    struct event *events[] = { c->accept_event, c->pause_event, c->end_event, c->rates_event };
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         if (events[i] != NULL) {
             event_free(events[i]);

@@ -106,15 +106,21 @@ static char *put_text(char *at, const char *text, const char **copy)
 
 static struct journal_entry *entry_new(const struct journal_event *event)
 {
-    struct journal_entry *entry = malloc(sizeof *entry + strlen(event->event) + strlen(event->user) +
-                                         strlen(event->source) + strlen(event->detail) + 4);
+    struct journal_entry *entry =
+        malloc(sizeof *entry + strlen(event->event) + strlen(event->user) + strlen(event->source) +
+               strlen(event->detail) + (event->outcome == NULL ? 0 : strlen(event->outcome)) + 5);
     if (entry != NULL) {
         entry->time = clock_monotonic_ms();
         entry->event.logged_in = event->logged_in;
+        entry->event.from = event->from;
         char *at = put_text(entry->texts, event->event, &entry->event.event);
         at = put_text(at, event->user, &entry->event.user);
         at = put_text(at, event->source, &entry->event.source);
-        (void)put_text(at, event->detail, &entry->event.detail);
+        at = put_text(at, event->detail, &entry->event.detail);
+        entry->event.outcome = NULL;
+        if (event->outcome != NULL) {
+            (void)put_text(at, event->outcome, &entry->event.outcome);
+        }
     }
     return entry;
 }
@@ -130,7 +136,8 @@ void journal_event(struct journal *journal, const struct journal_event *event)
     } else {
         append(&journal->events, &entry->item);
         entry = NULL;
-        wakes = must_wake(journal);
+        /* The first sets the time, the last ends it; those between only join. */
+        wakes = (journal->events.len == 1 || journal->events.len == JOURNAL_GATHER_MAX) && must_wake(journal);
     }
     const uint64_t dropped = journal->dropped;
     pthread_mutex_unlock(&journal->lock);
@@ -176,8 +183,11 @@ int journal_refresh(struct journal *journal)
 struct journal_stats journal_stats(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
-    const struct journal_stats stats = { .queued = journal->issues.len + journal->issues_taken + journal->events.len +
-                                                   journal->events_taken,
+    const size_t issues = journal->issues.len + journal->issues_taken;
+    const size_t events = journal->events.len + journal->events_taken;
+    const struct journal_stats stats = { .queued = issues + events,
+                                         .issues = issues,
+                                         .events = events,
                                          .batches = journal->batches,
                                          .dropped = journal->dropped };
     pthread_mutex_unlock(&journal->lock);

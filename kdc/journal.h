@@ -1,14 +1,15 @@
 /*
  * journal.h: what must be on record, written by one thread for all: the issue of keys, and the audit log.
  *
- * Whatever gathers while one transaction is being committed goes into the next one (group commit): nobody waits for a timer, and
- * under load one call writes many. An issue is handed on to its conversation's owner only once it is committed.
+ * Whatever gathers while one transaction is being committed goes into the next one (group commit): an issue never
+ * waits for a timer, and under load one call writes many. Events, which nobody waits for, gather for 50 ms before they are a
+ * call of their own. An issue is handed on to its conversation's owner only once it is committed.
  *
  *   sessions, workers                 the journal's thread                  reactors
  *   journal_issue(mail) --> queue --> accounts->write(batch) --> deliver(MAIL_ISSUE, with conversation and epoch)
  *   journal_event(event) --> queue -/                       \-> deliver(MAIL_UNISSUED, with a reason)
  *
- * Both queues are bounded. While the database is away issues are refused at once, and events wait for it.
+ * Both queues are bounded. While the database is away, or refuses us, issues are refused at once, and events wait for it.
  *
  * The same thread keeps the table of changed accounts (account_changes.h): it looks about once a second, and at once when
  * told to.
@@ -28,11 +29,13 @@ struct journal;
 
 /* For the audit log. All lent for the call; user and detail may be empty; never a secret. */
 struct journal_event {
-    const char *event; /* "login", "login refused", ... */
+    const char *event; /* audit_events.h */
     const char *user;
     const char *source;
     const char *detail;
-    uint64_t logged_in; /* the account whose last login this is; 0: none */
+    const char *outcome;          /* the name of the reason why not; NULL: it went well */
+    uint64_t logged_in;           /* the account whose last login this is; 0: none */
+    struct admission_source from; /* with logged_in: is a known source of the account's from now on (penalties.h) */
 };
 
 struct journal_options {
@@ -66,7 +69,9 @@ void journal_event(struct journal *journal, const struct journal_event *event);
 int journal_refresh(struct journal *journal) __attribute__((warn_unused_result));
 
 struct journal_stats {
-    size_t queued;    /* issues and events that wait */
+    size_t queued; /* issues and events that wait */
+    size_t issues; /* of those */
+    size_t events;
     uint64_t batches; /* written */
     uint64_t dropped; /* events */
 };

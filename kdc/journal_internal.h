@@ -11,6 +11,10 @@
 #include <pthread.h>
 #include <time.h>
 
+/* What only events wait for: so many milliseconds after the first of them, or so many of them, go in one call. */
+#define JOURNAL_GATHER_MS 50
+#define JOURNAL_GATHER_MAX (JOURNAL_BATCH_MAX / 2)
+
 /* An event in the queue, with its texts behind it. */
 struct journal_entry {
     struct mailbox_item item;

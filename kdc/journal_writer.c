@@ -20,7 +20,13 @@ static void give_back(struct journal *journal, struct mail_issue *mail, enum rea
 
 static enum reason reason_of(enum store_result result)
 {
-    return result == STORE_UNAVAILABLE ? REASON_UNAVAILABLE : REASON_INTERNAL;
+    return result == STORE_UNAVAILABLE || result == STORE_BROKEN ? REASON_UNAVAILABLE : REASON_INTERNAL;
+}
+
+/* Whether it may go well later: the database is away, or it is one that the operator has to mend. Until then events wait. */
+static bool can_wait(enum store_result result)
+{
+    return result == STORE_UNAVAILABLE || result == STORE_BROKEN;
 }
 
 /* The first of each list, without taking them out. */
@@ -45,7 +51,9 @@ static struct store_batch make_batch(struct journal *journal, const struct journ
                                                                            .user = entry->event.user,
                                                                            .source = entry->event.source,
                                                                            .detail = entry->event.detail,
+                                                                           .outcome = entry->event.outcome,
                                                                            .logged_in = entry->event.logged_in,
+                                                                           .from = entry->event.from,
                                                                            .age_ms = now - entry->time };
     }
     return batch;
@@ -56,14 +64,14 @@ static void note_written(struct journal *journal, const struct store_batch *batc
 {
     bool tell = false;
     pthread_mutex_lock(&journal->lock);
-    journal->away = result == STORE_UNAVAILABLE;
+    journal->away = can_wait(result);
     journal->issues_taken -= batch->issue_count;
-    if (result != STORE_UNAVAILABLE) {
+    if (!can_wait(result)) {
         journal->events_taken -= batch->event_count;
     }
     if (result == STORE_OK) {
         journal->batches++;
-    } else if (result != STORE_UNAVAILABLE && batch->event_count > 0) {
+    } else if (!can_wait(result) && batch->event_count > 0) {
         tell = journal_note_dropped(journal, batch->event_count);
     }
     const uint64_t dropped = journal->dropped;
@@ -95,11 +103,10 @@ static enum store_result write_batch(struct journal *journal, struct accounts *a
                                      struct journal_list *events)
 {
     struct store_batch batch = make_batch(journal, issues, events);
-    const enum store_result result = accounts != NULL ? accounts->write(accounts, &batch) : STORE_BROKEN;
+    const enum store_result result = accounts != NULL ? accounts->write(accounts, &batch) : STORE_REFUSED;
     note_written(journal, &batch, result);
     hand_on(journal, issues, &batch, result);
-    /* While the database is away events wait for it. */
-    for (size_t i = 0; result != STORE_UNAVAILABLE && i < batch.event_count; i++) {
+    for (size_t i = 0; !can_wait(result) && i < batch.event_count; i++) {
         free(journal_entry_of(journal_list_take(events)));
     }
     return result;
@@ -139,7 +146,7 @@ static void write_all(struct journal *journal, struct accounts *accounts)
     journal->events_taken = events.len;
     pthread_mutex_unlock(&journal->lock);
     while (issues.len > 0 || events.len > 0) {
-        if (write_batch(journal, accounts, &issues, &events) == STORE_UNAVAILABLE) {
+        if (can_wait(write_batch(journal, accounts, &issues, &events))) {
             refuse_all(journal, &issues);
             put_back(journal, &events);
             return;
@@ -218,18 +225,30 @@ bool journal_has_work(struct journal *journal)
     return has;
 }
 
-/* Under the lock: until there is work, or it is time for a look. */
+/* Under the lock: when the thread has to be at work again, in monotonic milliseconds; 0: now. */
+static uint64_t work_due(const struct journal *journal)
+{
+    if (!has_work(journal)) {
+        return journal->next_look;
+    }
+    if (journal->issues.len > 0 || journal->looks_wanted != journal->looks_done ||
+        journal->events.len >= JOURNAL_GATHER_MAX) {
+        return 0;
+    }
+    const uint64_t gathered = journal_entry_of(journal->events.oldest)->time + JOURNAL_GATHER_MS;
+    return gathered < journal->next_look ? gathered : journal->next_look;
+}
+
+/* Under the lock. */
 static void wait_for_work(struct journal *journal)
 {
-    const uint64_t now = clock_monotonic_ms();
-    if (journal->next_look <= now) {
-        return;
-    }
-    const struct timespec until = journal_in_ms(journal->next_look - now);
-    int waited = 0;
-    while (waited == 0 && !journal->stopping && !has_work(journal)) {
+    uint64_t now = clock_monotonic_ms();
+    uint64_t due;
+    while (!journal->stopping && (due = work_due(journal)) > now) {
+        const struct timespec until = journal_in_ms(due - now);
         journal->sleeps = true;
-        waited = pthread_cond_timedwait(&journal->work, &journal->lock, &until);
+        (void)pthread_cond_timedwait(&journal->work, &journal->lock, &until);
+        now = clock_monotonic_ms();
     }
     journal->sleeps = false;
 }

@@ -96,7 +96,7 @@ static void complain(struct listener *l, enum admission_verdict verdict)
 {
     const uint64_t now = clock_monotonic_ms();
     l->refused_total++;
-    counter_add(&l->server->refused_at_door, 1);
+    counter_add(&l->server->refused_at_door[verdict], 1);
     if (l->complained == 0 || now - l->complained >= COMPLAIN_MS) {
         l->complained = now;
         log_line(LOG_WARN, "refused a connection", LOG_TEXT("cause", admission_verdict_name(verdict)),

@@ -8,16 +8,19 @@
 #define KDC_LIVE_CONFIG_H
 
 #include "kdc/config.h"
+#include "kdc/password_policy.h"
 
 #include <stdatomic.h>
 
 struct live_config {
     _Atomic unsigned references;
     struct config config;
+    struct password_policy *passwords; /* counted; NULL: any password is taken */
 };
 
-/* A copy, with one reference. NULL when memory is out. */
-struct live_config *live_config_new(const struct config *config) __attribute__((warn_unused_result));
+/* A copy, with one reference; it holds `passwords` too. NULL when memory is out. */
+struct live_config *live_config_new(const struct config *config, struct password_policy *passwords)
+    __attribute__((warn_unused_result));
 struct live_config *live_config_hold(struct live_config *live);
 void live_config_drop(struct live_config **live); /* sets to NULL; *live may be NULL */
 

@@ -34,6 +34,8 @@ void log_set(enum log_level level, bool json);
 bool log_wants(enum log_level level);
 /* 0, or -1 when there is no thread to be had. */
 int log_start(void) __attribute__((warn_unused_result));
+/* Lines that were left out since the start because whoever reads the log was too slow. Any thread. */
+uint64_t log_lines_dropped(void);
 /* Writes what is queued, for a second at most: a log that nobody reads keeps no program from its end. */
 void log_stop(void);
 /* `event` is a constant phrase without values; the values go into fields. */

@@ -25,6 +25,7 @@ static struct {
     bool sleeps;       /* the thread, with nothing to write */
     bool urgent;       /* what is queued is to be written at once */
     uint64_t left_out; /* lines that found no room, since the last one that did */
+    uint64_t dropped;  /* the same, since the start */
     size_t start;      /* of what is queued */
     size_t len;
     char queue[QUEUE_LEN]; /* a ring */
@@ -60,6 +61,7 @@ void log_writer_take(const char *line, size_t len, bool urgent)
         put(line, len, urgent);
     } else if (!direct) {
         writer.left_out++;
+        writer.dropped++;
     }
     pthread_mutex_unlock(&writer.lock);
     if (direct) {
@@ -149,6 +151,14 @@ int log_start(void)
     pthread_mutex_unlock(&writer.lock);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return result;
+}
+
+uint64_t log_lines_dropped(void)
+{
+    pthread_mutex_lock(&writer.lock);
+    const uint64_t dropped = writer.dropped;
+    pthread_mutex_unlock(&writer.lock);
+    return dropped;
 }
 
 void log_stop(void)

@@ -22,6 +22,7 @@ enum mail_type {
     MAIL_CREDIT,      /* struct mail_credit: `from` has taken so much of what you passed to it */
     MAIL_CAME_ONLINE, /* struct mail_name: a user that you watched */
     MAIL_END,         /* struct mail_end: your session is over: taken over, kicked */
+    MAIL_EXPIRES,     /* struct mail_expires: your account ends at another time */
 };
 
 struct mail {
@@ -99,6 +100,11 @@ struct mail_name {
 struct mail_end {
     struct mail mail;
     enum reason reason;
+};
+
+struct mail_expires {
+    struct mail mail;
+    uint64_t expires; /* milliseconds since 1970 UTC; 0: never */
 };
 
 /* A zeroed mail of that type and size; `extra` bytes behind it for a ciphertext. NULL when memory is out. */

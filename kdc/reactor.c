@@ -13,14 +13,6 @@
 #define BUFFERS_SPARE 128 /* of 8 KiB */
 #define MAILS_MAX 2048    /* of half a KiB */
 
-struct accepted {
-    struct mailbox_item item;
-    int fd;
-    struct sockaddr_storage address;
-    socklen_t address_len;
-    struct admission_source source;
-};
-
 struct new_config {
     struct mailbox_item item;
     struct live_config *live;
@@ -54,6 +46,9 @@ static void deliver_job(struct reactor *reactor, struct job *job)
     if (c != NULL && c->with_worker == job) {
         c->with_worker = NULL;
     }
+    if (job->class == JOB_PASSWORD && !job->busy) {
+        histogram_add(&reactor->counters.login_us, clock_monotonic_us() - job->queued);
+    }
     if (c != NULL && job->class == JOB_HANDSHAKE) {
         connection_handshake_done(c, job);
     } else if (c != NULL && c->session != NULL) {
@@ -80,6 +75,7 @@ static void use_config(struct reactor *reactor, struct live_config *live)
     live_config_drop(&reactor->live);
     reactor->live = live;
     reactor->host.config = &live->config;
+    reactor->host.passwords = live->passwords;
 }
 
 /* An item is the first member of what it stands for. */
@@ -92,12 +88,9 @@ static void deliver(struct reactor *reactor, struct mailbox_item *item)
     case REACTOR_JOB:
         deliver_job(reactor, (struct job *)item);
         return;
-    case REACTOR_ACCEPTED: {
-        struct accepted *accepted = (struct accepted *)item;
-        connection_open(reactor, accepted->fd, (const struct sockaddr *)&accepted->address, accepted->address_len,
-                        &accepted->source);
-        break;
-    }
+    case REACTOR_ACCEPTED:
+        reactor_let_wait(reactor, item);
+        return;
     case REACTOR_CONFIG:
         use_config(reactor, ((struct new_config *)item)->live);
         break;
@@ -122,10 +115,16 @@ static void deliver_mailbox(struct reactor *reactor)
     if (reactor->more) { /* then no event may have told the time */
         reactor_touch_clock(reactor);
     }
+    uint64_t items = 0;
     while (item != NULL) {
         struct mailbox_item *next = item->next;
         deliver(reactor, item);
         item = next;
+        items++;
+    }
+    if (items > 0) {
+        counter_add(&reactor->counters.mailbox_items, (int64_t)items);
+        recent_add(&reactor->counters.mailbox_recent, items, reactor->now);
     }
 }
 
@@ -193,6 +192,7 @@ static void free_ended(struct reactor *reactor)
 static void finish_turn(struct reactor *reactor)
 {
     deliver_mailbox(reactor);
+    reactor_begin_some(reactor);
     /* Sending may allow a held-up peer to go on, and what that says may have to be sent in turn. */
     do {
         deliver_own(reactor);
@@ -201,20 +201,31 @@ static void finish_turn(struct reactor *reactor)
     } while (reactor->own_oldest != NULL || reactor->unsent != NULL || reactor->resumed != NULL);
     free_ended(reactor);
     secret_wipe_left_residue();
-    reactor->more = !mailbox_may_sleep(&reactor->mailbox);
+    reactor->more = reactor->accepted_oldest != NULL || !mailbox_may_sleep(&reactor->mailbox);
+}
+
+static bool goes_on(const struct reactor *reactor)
+{
+    return !reactor->draining ||
+           ((reactor->connections > 0 || reactor->accepted_oldest != NULL) && reactor->now < reactor->drain_until);
+}
+
+bool reactor_turn(struct reactor *reactor)
+{
+    /* Other reactors may fill the mailbox as fast as we empty it: sockets and timers have their turn all the same. */
+    if (event_base_loop(reactor->base, reactor->more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) != 0) {
+        log_event(LOG_ERROR, "a reactor's event loop failed", NULL);
+        return false;
+    }
+    finish_turn(reactor);
+    return goes_on(reactor);
 }
 
 static void *run(void *argument)
 {
     struct reactor *reactor = argument;
     priority_short_turns();
-    while (!reactor->draining || (reactor->connections > 0 && reactor->now < reactor->drain_until)) {
-        /* Other reactors may fill the mailbox as fast as we empty it: sockets and timers have their turn all the same. */
-        if (event_base_loop(reactor->base, reactor->more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) != 0) {
-            log_event(LOG_ERROR, "a reactor's event loop failed", NULL);
-            break;
-        }
-        finish_turn(reactor);
+    while (reactor_turn(reactor)) {
     }
     return NULL;
 }
@@ -275,9 +286,8 @@ static void discard(struct reactor *reactor, struct mailbox_item *item)
         ((struct job *)item)->destroy((struct job *)item);
         return;
     case REACTOR_ACCEPTED:
-        close(((struct accepted *)item)->fd);
-        admission_leave(reactor->server->admission, &((struct accepted *)item)->source, false);
-        break;
+        reactor_turn_away(reactor, item);
+        return;
     case REACTOR_CONFIG:
         live_config_drop(&((struct new_config *)item)->live);
         break;
@@ -305,6 +315,11 @@ void reactor_free(struct reactor **reactor)
     }
     reactor_lose_connections(r);
     for (struct mailbox_item *item = r->own_oldest; item != NULL;) {
+        struct mailbox_item *next = item->next;
+        discard(r, item);
+        item = next;
+    }
+    for (struct mailbox_item *item = r->accepted_oldest; item != NULL;) {
         struct mailbox_item *next = item->next;
         discard(r, item);
         item = next;
@@ -365,22 +380,6 @@ int reactor_reload(struct reactor *reactor, struct live_config *live)
     }
     next->live = live_config_hold(live);
     push(reactor, &next->item, REACTOR_CONFIG);
-    return 0;
-}
-
-int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
-                     const struct admission_source *source)
-{
-    struct accepted *accepted = calloc(1, sizeof *accepted);
-    if (accepted == NULL || len > sizeof accepted->address) {
-        free(accepted);
-        return -1;
-    }
-    accepted->fd = fd;
-    accepted->source = *source;
-    accepted->address_len = len;
-    memcpy(&accepted->address, address, len);
-    push(reactor, &accepted->item, REACTOR_ACCEPTED);
     return 0;
 }
 

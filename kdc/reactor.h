@@ -3,9 +3,9 @@
  *
  * What other threads have for it (new connections, jobs that are done, mail for its sessions, a new configuration) comes
  * through its mailbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
- * wait; handle what happened; deliver the mailbox and the own list; send what has gathered, one write for each connection; free what
- * has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes it: it looks into the
- * mailbox before it waits.
+ * wait; handle what happened; deliver the mailbox and the own list; seal what has gathered for each connection and send it in
+ * one write; free what has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes
+ * it: it looks into the mailbox before it waits.
  *
  * Nothing is allocated for a message that is passed on: output gathers in memory of one stock, and goes to other reactors in mails
  * of another. What isn't needed for a while is given back, scheduled keys too (reactor_idle.c).
@@ -27,6 +27,10 @@
 #include <sys/socket.h>
 
 struct connection;
+
+/* Connections that begin in one turn: a crowd that comes at once waits for the sessions that are there, not they for it. Each takes
+ * some ten microseconds. */
+#define REACTOR_BEGIN_A_TURN 16
 
 /* Room for one read behind the longest frame that may be waiting for its end. */
 #define REACTOR_READ_LEN (FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN + 65536)
@@ -56,9 +60,11 @@ struct reactor {
     struct event *wake;
     struct event *tick;
     struct mailbox mailbox; /* any thread may push */
-    bool more;              /* the mailbox had something left at the turn's end */
+    bool more;              /* at the turn's end there was something left in the mailbox, or of what it had brought */
     struct mailbox_item *own_oldest;
     struct mailbox_item *own_newest;
+    struct mailbox_item *accepted_oldest; /* connections that wait for their turn */
+    struct mailbox_item *accepted_newest;
     struct session_host host;
     struct live_config *live;
     struct counters counters; /* any thread may read */
@@ -109,6 +115,13 @@ void reactor_mail(struct reactor *reactor, struct mail *mail);
 
 /* ---- from its own thread ---- */
 
+/* A connection from the mailbox (reactor_accepted.c): waits until those that came before it have begun; the next few of those
+ * that wait begin; one of them never will. */
+void reactor_let_wait(struct reactor *reactor, struct mailbox_item *item);
+void reactor_begin_some(struct reactor *reactor);
+void reactor_turn_away(struct reactor *reactor, struct mailbox_item *item);
+/* One turn. False when it was the last: drained, or the loop has failed. */
+bool reactor_turn(struct reactor *reactor);
 /* The connection of that place; NULL when it is not there any more. */
 struct connection *reactor_find(const struct reactor *reactor, const struct session_ref *ref);
 /* A place for a connection: fills *ref. -1 when memory is out. */

@@ -3,6 +3,7 @@
  */
 #include "kdc/clock.h"
 #include "kdc/connection.h"
+#include "kdc/mailer.h"
 #include "wire/reason.h"
 
 #include <stdlib.h>
@@ -62,6 +63,34 @@ static void host_record(void *context, const struct journal_event *event)
 {
     const struct reactor *reactor = context;
     journal_event(reactor->server->journal, event);
+}
+
+static int host_mail(void *context, const struct letter *letter)
+{
+    const struct reactor *reactor = context;
+    struct mailer *mailer = reactor->server->mailer;
+    if (mailer == NULL) {
+        return -1;
+    }
+    return letter == NULL ? (mailer_has_room(mailer) ? 0 : -1) : mailer_post(mailer, letter);
+}
+
+/* On a worker. */
+static void host_account_changed(void *context, const struct name *name, const struct session_ref *keep)
+{
+    const struct reactor *reactor = context;
+    static const struct session_ref nobody;
+    struct directory_entry entry;
+    (void)!journal_refresh(reactor->server->journal); /* if it can't be done now, it is within a second or two */
+    if (!directory_find(reactor->server->directory, name, &entry) ||
+        (keep != NULL && session_ref_equal(keep, &entry.ref))) {
+        return;
+    }
+    struct mail_end *mail = mail_new(MAIL_END, &entry.ref, &nobody, 0);
+    if (mail != NULL) {
+        mail->reason = REASON_LOGIN_FAILED;
+        reactor_mail(reactor->server->reactors[entry.ref.reactor], &mail->mail);
+    }
 }
 
 static bool pass_on(struct reactor *reactor, const struct session_ref *to, const struct session_ref *from,
@@ -124,6 +153,11 @@ static void host_logged_in(void *link)
     connection_logged_in(link);
 }
 
+static void host_rescheduled(void *link)
+{
+    connection_rescheduled(link);
+}
+
 static void host_end(void *link, enum reason reason, bool tell)
 {
     struct connection *c = link;
@@ -137,6 +171,16 @@ static void host_end(void *link, enum reason reason, bool tell)
         connection_send_close(c, reason);
     }
     connection_finish(c);
+}
+
+static struct admission_source host_origin(void *link)
+{
+    return ((const struct connection *)link)->admission;
+}
+
+static void host_delay(void *link, uint32_t ms)
+{
+    connection_delay(link, ms);
 }
 
 static void host_submit(void *link, struct job *job)
@@ -155,16 +199,21 @@ void reactor_fill_host(struct reactor *reactor)
     reactor->host = (struct session_host){
         .context = reactor,
         .config = &reactor->live->config,
+        .passwords = reactor->live->passwords,
         .rng = &rng_system,
         .directory = reactor->server->directory,
         .counters = &reactor->counters,
         .tickets = reactor->server->tickets,
         .changes = reactor->server->changes,
+        .penalties = reactor->server->penalties,
+        .registrations = reactor->server->registrations,
         .now = host_now,
         .session_number = host_session_number,
         .post = host_post,
         .issue = host_issue,
         .record = host_record,
+        .account_changed = host_account_changed,
+        .mail = host_mail,
         .pass = host_pass,
         .log = log_event,
         .send = host_send,
@@ -172,7 +221,10 @@ void reactor_fill_host(struct reactor *reactor)
         .waiting = host_waiting,
         .hold = host_hold,
         .logged_in = host_logged_in,
+        .rescheduled = host_rescheduled,
         .end = host_end,
+        .origin = host_origin,
+        .delay = host_delay,
         .submit = host_submit,
     };
 }

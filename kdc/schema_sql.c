@@ -1,6 +1,5 @@
 #include "kdc/schema_sql.h"
 
-#include "kdc/sql_files.h"
 #include "kdc/sql_split.h"
 
 #include <inttypes.h>
@@ -8,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define SCHEMA_COLUMNS_MAX 8
 
 static enum store_result failed(struct store *store, const char *what)
 {
@@ -35,6 +36,30 @@ static enum store_result sql_send(struct store *store, const char *sql, size_t l
         next = mysql_next_result(store->db);
     }
     return next > 0 ? failed(store, what) : STORE_OK;
+}
+
+enum store_result schema_query(struct store *store, const char *sql, size_t len)
+{
+    return sql_send(store, sql, len, NULL);
+}
+
+enum store_result schema_rows(struct store *store, const char *sql, size_t len, schema_row *row, void *context)
+{
+    const char *values[SCHEMA_COLUMNS_MAX];
+    char what[80];
+    (void)snprintf(what, sizeof what, "%.*s", (int)strcspn(sql, "\n("), sql);
+    MYSQL_RES *rows = mysql_real_query(store->db, sql, len) != 0 ? NULL : mysql_store_result(store->db);
+    if (rows == NULL)
+        return failed(store, what);
+    const unsigned columns = mysql_num_fields(rows);
+    for (MYSQL_ROW one = mysql_fetch_row(rows); one != NULL && columns <= SCHEMA_COLUMNS_MAX;
+         one = mysql_fetch_row(rows)) {
+        for (unsigned i = 0; i < columns; i++)
+            values[i] = one[i] == NULL ? "" : one[i];
+        row(context, values);
+    }
+    mysql_free_result(rows);
+    return STORE_OK;
 }
 
 __attribute__((format(printf, 3, 0))) static enum store_result sql_format(struct store *store, uint64_t *number,
@@ -68,8 +93,7 @@ enum store_result schema_number(struct store *store, uint64_t *number, const cha
     return result;
 }
 
-/* `text` with every `from` replaced; the caller frees it. NULL when memory is out. */
-static char *replaced(const char *text, size_t len, const char *from, const char *to)
+char *schema_text_replace(const char *text, size_t len, const char *from, const char *to)
 {
     size_t count = 0;
     for (const char *at = text; (at = strstr(at, from)) != NULL; at += strlen(from))
@@ -87,20 +111,26 @@ static char *replaced(const char *text, size_t len, const char *from, const char
     return copy;
 }
 
-enum store_result schema_file_run(struct store *store, const char *name, const char *from, const char *to)
+const struct sql_file *schema_file(const char *name)
 {
     const struct sql_file *file = sql_files;
+    while (file->name != NULL && strcmp(file->name, name) != 0)
+        file++;
+    return file->name == NULL ? NULL : file;
+}
+
+enum store_result schema_file_run(struct store *store, const char *name, const char *from, const char *to)
+{
+    const struct sql_file *file = schema_file(name);
     enum store_result result = STORE_OK;
     char *copy = NULL;
     struct sql_split split;
     struct sql_statement statement;
-    while (file->name != NULL && strcmp(file->name, name) != 0)
-        file++;
-    if (file->name == NULL) {
+    if (file == NULL) {
         (void)snprintf(store->error, sizeof store->error, "sql/%s: this program was built without it", name);
         return STORE_BROKEN;
     }
-    if (from != NULL && to != NULL && (copy = replaced(file->text, file->len, from, to)) == NULL) {
+    if (from != NULL && to != NULL && (copy = schema_text_replace(file->text, file->len, from, to)) == NULL) {
         (void)snprintf(store->error, sizeof store->error, "sql/%s: memory is out", name);
         return STORE_UNAVAILABLE;
     }

@@ -4,8 +4,10 @@
 #include "kdc/clock.h"
 #include "kdc/reactor.h"
 #include "kdc/ticket_keys.h"
+#include "kdc/upkeep.h"
 
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #define QUEUE_ALARM_MS 2000
@@ -20,14 +22,31 @@ unsigned server_cores(void)
     return count < 1 ? 1 : (unsigned)count;
 }
 
-static struct accounts *start_worker(void *context)
+static struct accounts *start_accounts(struct server *server, const char *owner)
 {
-    struct server *server = context;
-    struct accounts *accounts = accounts_store_new(&server->first->config, &server->database);
+    struct accounts *accounts = accounts_store_new(&server->first->config, &server->database, owner);
     if (accounts == NULL) {
         log_event(LOG_ERROR, "no memory for a thread's database connection", NULL);
     }
     return accounts;
+}
+
+static struct accounts *start_worker(void *context)
+{
+    struct server *server = context;
+    char owner[DATABASE_OWNER_MAX];
+    (void)snprintf(owner, sizeof owner, "worker-%u", atomic_fetch_add(&server->workers_started, 1) + 1);
+    return start_accounts(server, owner);
+}
+
+static struct accounts *start_journal(void *context)
+{
+    return start_accounts(context, "journal");
+}
+
+static struct accounts *start_upkeep(void *context)
+{
+    return start_accounts(context, "upkeep");
 }
 
 static void stop_worker(void *context, struct accounts *accounts)
@@ -62,13 +81,20 @@ static int make_journal(struct server *server)
 {
     server->journal = journal_new(&(struct journal_options){
         .context = server,
-        .start = start_worker,
+        .start = start_journal,
         .stop = stop_worker,
         .deliver = deliver_mail,
         .away = database_away,
         .changes = server->changes,
     });
     return server->journal != NULL ? 0 : -1;
+}
+
+static int make_upkeep(struct server *server)
+{
+    const struct upkeep_options options = { .context = server, .start = start_upkeep, .stop = stop_worker };
+    server->upkeep = upkeep_new(&options, &server->live->config);
+    return server->upkeep != NULL ? upkeep_start(server->upkeep) : -1;
 }
 
 static int start_threads(struct server *server)
@@ -95,7 +121,8 @@ static int start_threads(struct server *server)
         .stop = stop_worker,
         .deliver = deliver,
     });
-    if (server->pool == NULL || make_journal(server) != 0 || journal_start(server->journal) != 0) {
+    if (server->pool == NULL || make_journal(server) != 0 || journal_start(server->journal) != 0 ||
+        make_upkeep(server) != 0) {
         return -1;
     }
     for (unsigned i = 0; i < server->reactor_count; i++) {
@@ -115,7 +142,20 @@ static uint64_t first_session(void)
     return rng_fill(&rng_system, (uint8_t *)&number, sizeof number) == 0 ? (number >> 12) + 1 : 0;
 }
 
-struct server *server_new(const struct config *config, struct identity *identity, struct ticket_keys *tickets)
+/* Of pending accounts, with a source's worth of them instead of failures: once there are so many, one more whenever one is forgotten. */
+static struct penalty_policy registrations_policy(const struct config *config)
+{
+    const unsigned most = config->registrations_per_source;
+    return (struct penalty_policy){ .enabled = most != 0,
+                                    .account_failures = 1,
+                                    .source_failures = most != 0 ? most : 1,
+                                    .forget_seconds = 3600,
+                                    .lock_seconds = most != 0 && most < 3600 ? 3600 / most : 1,
+                                    .exempt = config->penalties.exempt };
+}
+
+struct server *server_new(const struct config *config, struct password_policy *passwords, struct identity *identity,
+                          struct ticket_keys *tickets)
 {
     struct server *server = calloc(1, sizeof *server);
     if (server == NULL || database_state_init(&server->database) != 0) {
@@ -130,23 +170,26 @@ struct server *server_new(const struct config *config, struct identity *identity
     atomic_init(&server->next_session, first_session());
     server->reactor_count = config->reactors != 0 ? config->reactors : server_cores();
     server->worker_count = config->workers != 0 ? config->workers : server_cores();
-    server->first = live_config_new(config);
+    server->first = live_config_new(config, passwords);
     server->live = server->first != NULL ? live_config_hold(server->first) : NULL;
     server->directory = directory_new();
     server->admission = admission_new();
     server->changes = account_changes_new();
+    server->penalties = penalties_new(&config->penalties);
+    const struct penalty_policy registrations = registrations_policy(config);
+    server->registrations = penalties_new(&registrations);
     if (atomic_load_explicit(&server->next_session, memory_order_relaxed) == 0 || server->live == NULL ||
         server->directory == NULL || server->admission == NULL || server->changes == NULL ||
-        start_threads(server) != 0) {
+        server->penalties == NULL || server->registrations == NULL || start_threads(server) != 0) {
         server_drain(server);
         server_free(&server);
     }
     return server;
 }
 
-int server_reload(struct server *server, const struct config *config)
+int server_reload(struct server *server, const struct config *config, struct password_policy *passwords)
 {
-    struct live_config *live = live_config_new(config);
+    struct live_config *live = live_config_new(config, passwords);
     if (live == NULL) {
         return -1;
     }
@@ -156,7 +199,11 @@ int server_reload(struct server *server, const struct config *config)
             return -1;
         }
     }
+    const struct penalty_policy registrations = registrations_policy(config);
+    penalties_set_policy(server->penalties, &config->penalties);
+    penalties_set_policy(server->registrations, &registrations);
     const int bounded = worker_pool_set_queue_max(server->pool, config->queue_max);
+    upkeep_reload(server->upkeep, config);
     live_config_drop(&server->live);
     server->live = live;
     return bounded;
@@ -176,6 +223,7 @@ void server_drain(struct server *server)
     server->running = 0;
     /* The reactors' mailboxes are still there for what the workers deliver last. */
     worker_pool_free(&server->pool);
+    upkeep_free(&server->upkeep);
     if (server->journal != NULL) {
         journal_stop(server->journal); /* with what the last of them had to record */
     }
@@ -200,6 +248,8 @@ void server_free(struct server **server)
     free(s->reactors);
     journal_free(&s->journal);
     account_changes_free(&s->changes);
+    penalties_free(&s->penalties);
+    penalties_free(&s->registrations);
     directory_free(&s->directory);
     admission_free(&s->admission);
     live_config_drop(&s->live);

@@ -10,9 +10,12 @@
 #include "kdc/directory.h"
 #include "kdc/journal.h"
 #include "kdc/live_config.h"
+#include "kdc/rates.h"
 #include "kdc/worker_pool.h"
 
 struct reactor;
+struct mailer;
+struct upkeep;
 struct ticket_keys;
 
 struct server {
@@ -24,7 +27,11 @@ struct server {
     struct admission *admission;
     struct worker_pool *pool;
     struct account_changes *changes;
+    struct mailer *mailer; /* lent, and set before anybody comes; NULL: nothing is mailed */
+    struct penalties *penalties;
+    struct penalties *registrations;
     struct journal *journal;
+    struct upkeep *upkeep;
     struct reactor **reactors;
     unsigned reactor_count;
     unsigned running; /* reactors whose threads run; the main thread's */
@@ -32,16 +39,19 @@ struct server {
     uint64_t started;              /* monotonic, milliseconds */
     _Atomic uint64_t next_session; /* any thread */
     struct database_state database;
-    _Atomic uint64_t refused_at_door; /* connections; written by the main thread */
+    _Atomic unsigned workers_started;                          /* that ask the database */
+    _Atomic uint64_t refused_at_door[ADMISSION_VERDICT_COUNT]; /* connections; written by the main thread */
+    struct rates rates;                                        /* the control thread's */
 };
 
 /* Takes the identity and the tickets' keys (NULL: there are no tickets) over, also on failure. Reactors and workers run when it
- * returns. NULL when memory, threads or file descriptors are out. */
-struct server *server_new(const struct config *config, struct identity *identity, struct ticket_keys *tickets)
-    __attribute__((warn_unused_result));
+ * returns. `passwords` is held as long as it is in use. NULL when memory, threads or file descriptors are out. */
+struct server *server_new(const struct config *config, struct password_policy *passwords, struct identity *identity,
+                          struct ticket_keys *tickets) __attribute__((warn_unused_result));
 
 /* A new configuration for all (main thread). -1 when memory is out: then some reactors may have it. */
-int server_reload(struct server *server, const struct config *config) __attribute__((warn_unused_result));
+int server_reload(struct server *server, const struct config *config, struct password_policy *passwords)
+    __attribute__((warn_unused_result));
 
 /* Tells every client that we shut down, waits until all is sent or drain_seconds are over, ends all threads. */
 void server_drain(struct server *server);

@@ -38,6 +38,7 @@ void session_free(struct session **session)
     if (s != NULL) {
         session_lost(s, REASON_NONE);
         session_requests_drop(s);
+        session_guesses_drop(s);
         free(s->legs);
         free(s->requests);
         free(s->watched);
@@ -102,6 +103,8 @@ static void receive_before_login(struct session *s, const struct message *m)
     switch (m->type) {
     case MESSAGE_LOGIN:
     case MESSAGE_REGISTER:
+    case MESSAGE_LOGIN_CHANGING:
+    case MESSAGE_ACTIVATE:
         if (s->state != SESSION_LOGIN) {
             session_close(s, REASON_OUT_OF_ORDER);
             return;
@@ -128,6 +131,12 @@ static void receive_in(struct session *s, const struct message *m)
         return;
     case MESSAGE_WHO:
         session_who(s, &m->who);
+        return;
+    case MESSAGE_CHANGE_PASSWORD:
+        session_change_password(s, &m->change_password);
+        return;
+    case MESSAGE_DEACTIVATE:
+        session_deactivate(s, &m->deactivate);
         return;
     case MESSAGE_PING:
         session_send(s, &(struct message){ .type = MESSAGE_PONG, .ping = m->ping });
@@ -247,6 +256,10 @@ void session_mail(struct session *session, const struct mail *mail)
     case MAIL_END:
         session_close(session, ((const struct mail_end *)mail)->reason);
         return;
+    case MAIL_EXPIRES:
+        session->expires = ((const struct mail_expires *)mail)->expires;
+        session->host->rescheduled(session->link);
+        return;
     case MAIL_UNISSUED:
         session_take_unissued(session, (const struct mail_issue *)mail);
         return;
@@ -260,7 +273,7 @@ void session_job_done(struct session *session, struct job *job)
     if (session->state == SESSION_ENDED) {
         return;
     }
-    if (job->busy && job->class == JOB_SQL) {
+    if (job->busy && job->class == JOB_SQL && !session_guess_asks(job)) {
         session_request_displaced(session, (struct request_job *)job); /* it begins with the job */
         return;
     }
@@ -275,6 +288,11 @@ bool session_is_in(const struct session *session)
 bool session_is_over(const struct session *session)
 {
     return session->state == SESSION_ENDED;
+}
+
+uint64_t session_expires(const struct session *session)
+{
+    return session->expires;
 }
 
 bool session_is_congested(const struct session *session)

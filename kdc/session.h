@@ -23,23 +23,30 @@
 #include "kdc/journal.h"
 #include "kdc/log.h"
 #include "kdc/mail.h"
+#include "kdc/password_policy.h"
 #include "kdc/ticket.h"
 
 struct session;
 struct account_changes;
+struct letter;
+struct penalties;
 
 /* What a session lives in. Lent to the session for its whole life. `context` is the host's own, `link` is what
  * session_new was given for this session's connection. */
 struct session_host {
     void *context;
-    const struct config *config; /* as it is now: a reload puts another one here */
+    const struct config *config;             /* as it is now: a reload puts another one here */
+    const struct password_policy *passwords; /* likewise; NULL: any password is taken */
     const struct rng *rng;
     struct directory *directory;
     struct counters *counters;
     struct ticket_keys *tickets;     /* NULL: no tickets are given or taken */
     struct account_changes *changes; /* NULL: nothing changes */
+    struct penalties *penalties;     /* NULL: guessing costs nothing */
+    struct penalties
+        *registrations; /* pending accounts, counted by source as if they were failures; NULL: any number */
 
-    /* Milliseconds since 1970 UTC. */
+    /* Milliseconds since 1970 UTC. Any thread, for as long as the host exists; `log` too. */
     uint64_t (*now)(void *context);
     /* A number that no session of this KDC has or had. */
     uint64_t (*session_number)(void *context);
@@ -50,6 +57,12 @@ struct session_host {
     int (*issue)(void *context, struct mail_issue *mail, uint32_t *retry_after);
     /* As journal_event. This one may be called on any thread, for as long as the host exists. */
     void (*record)(void *context, const struct journal_event *event);
+    /* Any thread that may wait a moment, for as long as the host exists: an account was changed, and that is in the database. Tickets of
+     * before are void when it returns, and a session of that user's other than `keep` (NULL: any) is about to end. */
+    void (*account_changed)(void *context, const struct name *name, const struct session_ref *keep);
+    /* As mailer_post: 0, or -1. `letter` NULL: whether one would be taken now. Any thread, for as long as the host exists. NULL:
+     * there is no mail. */
+    int (*mail)(void *context, const struct letter *letter);
     /* Passes a ciphertext message (type and body; copied if need be) to session_pass of another session. False when it is
      * known that nobody is there, or when memory is out. */
     bool (*pass)(void *context, const struct session_ref *to, const struct session_ref *from, struct bytes plain);
@@ -64,9 +77,15 @@ struct session_host {
     void (*hold)(void *link, bool on);
     /* The client is logged in: it may send long frames, and is held to ping from now on. */
     void (*logged_in)(void *link);
+    /* session_expires has changed. */
+    void (*rescheduled)(void *link);
     /* The session is over: no call of ours reaches the link afterwards. If `tell`, the client gets a close with this
      * reason. The session is freed later, not within this call. */
     void (*end)(void *link, enum reason reason, bool tell);
+    /* The source that its connection draws on. */
+    struct admission_source (*origin)(void *link);
+    /* Asks for session_delayed, so much later; not asked for again before that. The login's deadline moves on by as much. */
+    void (*delay)(void *link, uint32_t ms);
     /* As worker_pool_submit; the job comes back by session_job_done, later. */
     void (*submit)(void *link, struct job *job);
 };
@@ -89,7 +108,7 @@ void session_free(struct session **session);
  * if the account has changed by now (then it may log in). */
 void session_resume(struct session *session, const struct ticket *ticket);
 
-/* A record's plaintext, from the client. A password in it is copied to secret memory; the caller wipes `plain`. */
+/* A message from the client: type and body. A password in it is copied to secret memory; the caller wipes `plain`. */
 void session_receive(struct session *session, struct bytes plain);
 
 /* Lent: the caller frees the mail (and so wipes it). */
@@ -101,6 +120,9 @@ void session_pass(struct session *session, const struct session_ref *from, struc
 
 /* A job of this session is back. The caller destroys it afterwards. */
 void session_job_done(struct session *session, struct job *job);
+
+/* What the session wanted to wait for is over. */
+void session_delayed(struct session *session);
 
 /* Little is waiting for the client now: whoever was held up because of it may go on. */
 void session_drained(struct session *session);
@@ -114,6 +136,8 @@ bool session_is_in(const struct session *session);   /* logged in, not ended */
 bool session_is_over(const struct session *session); /* ended */
 /* Too much is waiting for its client, and its peers are held up: see session_drained. */
 bool session_is_congested(const struct session *session);
+/* When its account ends, and the session with it (the host closes it: account_expired): milliseconds since 1970 UTC; 0: never. */
+uint64_t session_expires(const struct session *session);
 const struct session_ref *session_ref_of(const struct session *session);
 
 #endif

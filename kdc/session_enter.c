@@ -9,6 +9,7 @@
 
 #include "crypto/secret.h"
 #include "kdc/account_changes.h"
+#include "kdc/audit_events.h"
 #include "wire/reason.h"
 
 #include <string.h>
@@ -33,8 +34,8 @@ static void take_over(const struct session *s, const struct directory_entry *old
     }
 }
 
-/* A ticket for the next time, and for how many seconds. 0: there is none to be had, and the session is as good without. */
-static unsigned seal_ticket(struct session *s, const struct session_entry *entry, uint8_t out[TICKET_LEN])
+unsigned session_seal_ticket(struct session *s, const struct session_entry *entry, uint64_t now,
+                             uint8_t out[TICKET_LEN])
 {
     const struct session_host *host = s->host;
     if (host->tickets == NULL || s->resumption == NULL || entry->epoch == 0) {
@@ -43,8 +44,9 @@ static unsigned seal_ticket(struct session *s, const struct session_entry *entry
     struct ticket ticket = { .user = s->user,
                              .name = s->name,
                              .epoch = entry->epoch,
-                             .issued = entry->way == SESSION_BY_TICKET ? entry->issued : s->since };
-    unsigned seconds = ticket_seconds_left(&ticket, host->tickets, s->since);
+                             .issued = entry->way == SESSION_BY_TICKET ? entry->issued : now,
+                             .expires = entry->expires };
+    unsigned seconds = ticket_seconds_left(&ticket, host->tickets, now);
     memcpy(ticket.secret, s->resumption, sizeof ticket.secret);
     if (seconds > 0 && ticket_seal(&ticket, host->tickets, host->rng, out) != 0) {
         seconds = 0;
@@ -58,8 +60,7 @@ static void welcome(struct session *s, const struct session_entry *entry)
 {
     const struct config *config = s->host->config;
     uint8_t ticket[TICKET_LEN];
-    const unsigned seconds = seal_ticket(s, entry, ticket);
-    secret_free(&s->resumption);
+    const unsigned seconds = session_seal_ticket(s, entry, s->since, ticket);
     session_send(s, &(struct message){ .type = MESSAGE_WELCOME,
                                        .welcome = { .session = s->ref.session,
                                                     .time = s->since,
@@ -105,6 +106,8 @@ bool session_enter(struct session *s, const struct session_entry *entry)
 {
     s->user = entry->user;
     s->name = entry->name;
+    s->expires = entry->expires;
+    s->tries = 0;
     s->since = s->host->now(s->host->context);
     s->ref.session = s->host->session_number(s->host->context);
 
@@ -119,6 +122,7 @@ bool session_enter(struct session *s, const struct session_entry *entry)
     }
     s->state = SESSION_IN;
     counter_add(entry->way == SESSION_BY_TICKET ? &s->host->counters->resumed : &s->host->counters->logins, 1);
+    counter_add(&s->host->counters->registered, entry->way == SESSION_BY_REGISTERING);
     log_welcome(s, entry->way);
     welcome(s, entry);
     if (old.ref.session != 0) {
@@ -141,8 +145,18 @@ void session_resume(struct session *s, const struct ticket *ticket)
                                          .user = ticket->user,
                                          .name = ticket->name,
                                          .epoch = ticket->epoch,
-                                         .issued = ticket->issued };
+                                         .issued = ticket->issued,
+                                         .expires = ticket->expires };
+    struct journal_event event = { .event = AUDIT_RESUME,
+                                   .user = ticket->name.text,
+                                   .source = s->source,
+                                   .detail = "",
+                                   .logged_in = ticket->user,
+                                   .from = s->host->origin(s->link) };
     if (has_changed(s, &entry)) {
+        event.outcome = reason_name(REASON_LOGIN_FAILED);
+        event.logged_in = 0;
+        s->host->record(s->host->context, &event);
         session_refuse_login(s, REASON_LOGIN_FAILED, ticket->name.text);
         return;
     }
@@ -150,8 +164,5 @@ void session_resume(struct session *s, const struct ticket *ticket)
         session_refuse_login(s, REASON_INTERNAL, ticket->name.text);
         return;
     }
-    const struct journal_event event = {
-        .event = "resume", .user = ticket->name.text, .source = s->source, .detail = "", .logged_in = ticket->user
-    };
     s->host->record(s->host->context, &event);
 }

@@ -84,9 +84,10 @@ static enum reason reason_of_store(enum store_result result)
     case STORE_NOT_FOUND:
         return REASON_NO_SUCH_USER;
     case STORE_EXISTS:
-    case STORE_BROKEN:
         return REASON_INTERNAL;
     case STORE_UNAVAILABLE:
+    case STORE_BROKEN: /* until the operator has mended it */
+    case STORE_REFUSED:
         break;
     }
     return REASON_UNAVAILABLE;

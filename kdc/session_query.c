@@ -123,10 +123,11 @@ static void who_done(struct job *job, void *owner)
         session_refuse(s, who->asked.request, REASON_NO_SUCH_USER, 0);
         return;
     case STORE_UNAVAILABLE:
+    case STORE_BROKEN: /* until the operator has mended it */
+    case STORE_REFUSED:
         session_refuse(s, who->asked.request, REASON_UNAVAILABLE, RETRY_UNAVAILABLE);
         return;
     case STORE_EXISTS:
-    case STORE_BROKEN:
         break;
     }
     session_refuse(s, who->asked.request, REASON_INTERNAL, 0);

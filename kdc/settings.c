@@ -4,13 +4,20 @@
 #include "kdc/config.h"
 #include "kdc/log.h"
 
-static const char *const registration_words[] = {
-    [REGISTRATION_OPEN] = "open", [REGISTRATION_CLOSED] = "closed", NULL
+static const char *const registration_words[] = { [REGISTRATION_OPEN] = "open",
+                                                  [REGISTRATION_INVITE] = "invite",
+                                                  [REGISTRATION_EMAIL] = "email",
+                                                  [REGISTRATION_CLOSED] = "closed",
+                                                  NULL };
+static const char *const mail_tls_words[] = {
+    [MAIL_STARTTLS] = "starttls", [MAIL_TLS] = "tls", [MAIL_PLAIN] = "none", NULL
 };
 static const char *const log_format_words[] = { [LOG_FORMAT_LINES] = "lines", [LOG_FORMAT_JSON] = "json", NULL };
 static const char *const log_level_words[] = {
     [LOG_DEBUG] = "debug", [LOG_INFO] = "info", [LOG_WARN] = "warn", [LOG_ERROR] = "error", NULL
 };
+
+static const char *const switch_words[] = { [false] = "off", [true] = "on", NULL };
 
 const struct setting_section setting_sections[] = {
     { "listen", "Where clients connect." },
@@ -18,9 +25,14 @@ const struct setting_section setting_sections[] = {
     { "database", "MariaDB or MySQL: either by a UNIX socket, or by TCP with host (then always with TLS, verified)." },
     { "admin", "How kdc-admin logs in to the database. kdcd doesn't use this." },
     { "control", "How kdc-admin reaches a running kdcd." },
+    { "metrics", "kdcd's figures by HTTP: /metrics for Prometheus, /ready and /live for whoever watches over kdcd." },
     { "threads", "How many there are of each kind." },
     { "policy", "What is accepted and asked for. A reload changes it for connections and logins from then on." },
+    { "registration", "People who make their own accounts, and how they can be reached." },
+    { "mail", "The server that takes mails with codes to people (policy.registration = email; giving up an account)." },
     { "limits", "How much, how many, how long." },
+    { "penalties", "What guessing passwords costs, for each account and each source: an IPv4 address or an IPv6 /64." },
+    { "audit", "The audit log: kdc-admin audit shows it." },
     { "log", "kdcd logs to its standard error." },
 };
 const size_t setting_sections_count = sizeof setting_sections / sizeof setting_sections[0];
@@ -72,6 +84,12 @@ const struct setting settings[] = {
     { "control", "socket", SETTING_SOCKET, AT(control_socket), .initial = "/run/kdc-chat/control.sock",
       .required = true, .doc = "A UNIX socket, for root and kdcd's own user only." },
 
+    { "metrics", "address", SETTING_ADDRESS, AT(metrics_address), .initial = "127.0.0.1", .required = true,
+      .doc =
+          "A numeric IPv4 or IPv6 address. Nobody is asked for a password there: let it be a loopback one, or one that\n"
+          "only those reach who may know how much people talk." },
+    { "metrics", "port", RANGE(0, 65535), AT(metrics_port), .initial = "0", .doc = "0: no figures are served." },
+
     { "threads", "reactors", RANGE(0, 256), AT(reactors), .initial = "0",
       .doc = "Threads that read and write connections. 0: one for each core." },
     { "threads", "workers", RANGE(0, 256), AT(workers), .initial = "0",
@@ -96,7 +114,18 @@ const struct setting settings[] = {
              "anew when their user logs in." },
     { "policy", "registration", SETTING_REGISTRATION, AT(registration), .choices = registration_words,
       .initial = "open", .required = true, .reloadable = true,
-      .doc = "open: whoever can connect may make an account. closed: only kdc-admin makes them." },
+      .doc = "Who may make an account. open: whoever can connect. invite: whoever has a code of kdc-admin invite.\n"
+             "email: whoever reads the mail that is sent to the address that they give ([mail] must be set);\n"
+             "until then the account is pending. closed: nobody but kdc-admin." },
+    { "policy", "password_min", RANGE(PASSWORD_LEN_MIN, PASSWORD_LEN_MAX), AT(password_min), .initial = "8",
+      .reloadable = true, .doc = "Bytes that a new password has at least; those that there are stay good." },
+    { "policy", "password_list", SETTING_PATH, AT(password_list), .initial = "", .reloadable = true,
+      .doc = "Passwords that nobody may take, one a line, in upper or lower case. Empty: the commonest ones, a list\n"
+             "that is built in. The user's own name (of 4 letters or more) may stand in no password in any case." },
+    { "policy", "password_history", RANGE(0, PASSWORD_HISTORY_MAX), AT(password_history), .initial = "0",
+      .reloadable = true,
+      .doc = "So many of somebody's earlier passwords aren't taken again; the present one never is. For that their\n"
+             "hashes are kept, and a change takes as long as so many logins more." },
     { "policy", "login_tries", RANGE(1, 100), AT(login_tries), .initial = "3", .reloadable = true,
       .doc = "Logins that may fail on one connection before it is closed." },
     { "policy", "rekey_messages", RANGE(1, 1000000000), AT(rekey_messages), .initial = "10000", .reloadable = true,
@@ -106,6 +135,52 @@ const struct setting settings[] = {
     { "policy", "ticket_lifetime", RANGE(0, 604800), AT(ticket_lifetime), .initial = "604800",
       .doc = "Seconds for which a client that was logged in may come back by its resumption ticket, without its\n"
              "password. A changed, locked or deleted account's tickets are void at once. 0: there are no tickets." },
+
+    { "registration", "contact_unique", SETTING_SWITCH, AT(contact_unique), .choices = switch_words, .initial = "off",
+      .required = true, .reloadable = true,
+      .doc = "on: an e-mail address or telephone number may be one account's only. Then registering tells whether an\n"
+             "address has an account here; off, it tells nothing." },
+    { "registration", "require_email", SETTING_SWITCH, AT(require_email), .choices = switch_words, .initial = "off",
+      .required = true, .reloadable = true,
+      .doc = "on: who registers must give an address under the policies open and invite, too." },
+    { "registration", "activation_minutes", RANGE(1, 1440), AT(activation_minutes), .initial = "15", .reloadable = true,
+      .doc = "Minutes for which a code that was mailed holds." },
+    { "registration", "code_tries", RANGE(1, 20), AT(code_tries), .initial = "5", .reloadable = true,
+      .doc = "Wrong codes after which the right one doesn't hold any more." },
+    { "registration", "code_mails", RANGE(1, 100), AT(code_mails), .initial = "5", .reloadable = true,
+      .doc = "Codes that are mailed for one account, and to one address, within an hour." },
+    { "registration", "per_source", RANGE(0, 100000), AT(registrations_per_source), .initial = "20", .reloadable = true,
+      .doc =
+          "Accounts that wait for a mailed code and are made from one source (an IPv4 address or an IPv6 /64) within an hour.\n"
+          "Sources in penalties.exempt aren't counted. 0: any number." },
+    { "registration", "unactivated_days", RANGE(0, 3650), AT(unactivated_days), .initial = "7", .reloadable = true,
+      .doc = "Days after which an account that was never activated is removed, and its name free again. 0: never." },
+
+    { "mail", "server", SETTING_TEXT, AT(mail_server), .initial = "",
+      .doc = "The SMTP server's name or address. Empty: nothing is mailed." },
+    { "mail", "port", RANGE(1, 65535), AT(mail_port), .initial = "587",
+      .doc = "587 and 25 with tls = starttls, 465 with tls = tls." },
+    { "mail", "from", SETTING_TEXT, AT(mail_from), .initial = "", .doc = "The sender's address." },
+    { "mail", "tls", SETTING_MAIL_TLS, AT(mail_tls), .choices = mail_tls_words, .initial = "starttls", .required = true,
+      .doc =
+          "starttls: nothing is said in the clear but that; tls: encrypted from the first byte on. In both cases the\n"
+          "server's certificate is checked. none: codes can be read on the way; for a server on this machine." },
+    { "mail", "ca", SETTING_PATH, AT(mail_ca), .initial = "",
+      .doc = "The authorities' certificates (PEM) that the server's must come from; empty: those that this system\n"
+             "trusts." },
+    { "mail", "user", SETTING_TEXT, AT(mail_user), .initial = "",
+      .doc = "kdcd's name at the server. Empty: it takes mail from kdcd without." },
+    { "mail", "password_file", SETTING_PATH, AT(mail_password_file), .initial = "",
+      .doc = "Its first line is the password for that; it is refused when everybody can read it." },
+    { "mail", "timeout", RANGE(1, 300), AT(mail_timeout), .initial = "30",
+      .doc = "Seconds for one mail, from connecting to its being taken." },
+    { "mail", "template", SETTING_PATH, AT(mail_template), .initial = "",
+      .doc =
+          "The mail with a code that activates an account: a file in UTF-8 with \"Subject: ...\", an empty line and the\n"
+          "text, in which {name}, {code} and {minutes} stand for themselves. Without links: who gets used to\n"
+          "those in such mails is easily cheated. Empty: a text that is built in." },
+    { "mail", "template_deactivate", SETTING_PATH, AT(mail_template_deactivate), .initial = "",
+      .doc = "Likewise, for giving an account up." },
 
     { "limits", "handshake_deadline", RANGE(1, 3600), AT(handshake_deadline), .initial = "10", .reloadable = true,
       .doc = "Seconds from a connection's start to the end of its handshake." },
@@ -133,6 +208,32 @@ const struct setting settings[] = {
       .doc = "Bytes that may wait for one client that doesn't read; then it is disconnected." },
     { "limits", "drain_seconds", RANGE(0, 600), AT(drain_seconds), .initial = "5", .reloadable = true,
       .doc = "At SIGTERM: how long to go on sending what is waiting." },
+
+    { "penalties", "enabled", SETTING_SWITCH, AT(penalties.enabled), .choices = switch_words, .initial = "on",
+      .required = true, .reloadable = true,
+      .doc = "on, or off: passwords may be guessed as fast as they are checked." },
+    { "penalties", "account_failures", RANGE(1, 1000), AT(penalties.account_failures), .initial = "10",
+      .reloadable = true,
+      .doc = "Wrong passwords for one name, whether or not there is such an account, until it is locked. Before that\n"
+             "each makes the next attempt wait: 1 s, 2 s, 4 s, 8 s and so on. An address that has logged in to the\n"
+             "account before doesn't bear this, nor does a resumption ticket." },
+    { "penalties", "source_failures", RANGE(1, 100000), AT(penalties.source_failures), .initial = "30",
+      .reloadable = true,
+      .doc = "Wrong passwords from one source until it is locked; so many weigh as much as account_failures. For the\n"
+             "accounts that it has logged in to before a source may do twice as much." },
+    { "penalties", "delay_max", RANGE(0, 60), AT(penalties.delay_max), .initial = "15", .reloadable = true,
+      .doc = "Seconds that an attempt waits at most. 0: none waits." },
+    { "penalties", "lock_seconds", RANGE(1, 86400), AT(penalties.lock_seconds), .initial = "900", .reloadable = true,
+      .doc = "Seconds that a lock lasts." },
+    { "penalties", "forget_seconds", RANGE(1, 604800), AT(penalties.forget_seconds), .initial = "3600",
+      .reloadable = true,
+      .doc = "Seconds until all failures that make a lock are forgotten; they are forgotten evenly." },
+    { "penalties", "exempt", SETTING_NETWORKS, AT(penalties.exempt), .initial = "", .reloadable = true,
+      .doc = "Addresses and networks (192.0.2.7, 10.0.0.0/8, 2001:db8::/32) that all this isn't for. Whoever can\n"
+             "connect from there may guess freely: only gateways and monitors that keep watch themselves." },
+
+    { "audit", "retention_days", RANGE(0, 36500), AT(audit_retention_days), .initial = "0", .reloadable = true,
+      .doc = "kdcd removes events that are older. 0: they stay for ever." },
 
     { "log", "format", SETTING_LOG_FORMAT, AT(log_format), .choices = log_format_words, .initial = "lines",
       .required = true, .reloadable = true, .doc = "lines, for people; json, one object a line." },

@@ -19,8 +19,11 @@ enum setting_type {
     SETTING_SUITES,       /* its suites, likewise */
     SETTING_SUITE,        /* uint16_t: a suite's name */
     SETTING_REGISTRATION, /* enum config_registration, by its word in `choices` */
+    SETTING_MAIL_TLS,     /* enum config_mail_tls, likewise */
     SETTING_LOG_FORMAT,   /* enum config_log_format, likewise */
     SETTING_LOG_LEVEL,    /* unsigned, likewise */
+    SETTING_SWITCH,       /* bool, likewise: off, on */
+    SETTING_NETWORKS,     /* struct networks: addresses and networks, separated by commas */
 };
 
 struct setting {

@@ -1,5 +1,6 @@
 #include "kdc/store_internal.h"
 
+#include "crypto/rng.h"
 #include "crypto/secret.h"
 #include "kdc/secret_file.h"
 #include "kdc/sql_files.h"
@@ -38,6 +39,7 @@ struct store *store_new(const struct config *config, enum store_account account)
         return NULL;
     store->config = *config;
     store->account = account;
+    store->last_call = -1;
     return store;
 }
 
@@ -48,8 +50,10 @@ void store_disconnect(struct store *store)
             (void)mysql_stmt_close(store->statements[i]);
         store->statements[i] = NULL;
     }
-    if (store->db != NULL)
+    if (store->db != NULL) {
         mysql_close(store->db);
+        store_stats_now(store->stats, STORE_ACTIVITY_CLOSED);
+    }
     store->db = NULL;
     store->schema_checked = false;
 }
@@ -65,18 +69,38 @@ void store_free(struct store **store)
     mysql_thread_end();
 }
 
+void store_set_stats(struct store *store, struct store_stats *stats)
+{
+    store->stats = stats;
+}
+
 const char *store_error(const struct store *store)
 {
     return store->error;
 }
 
+int store_last_call(const struct store *store)
+{
+    return store->last_call;
+}
+
+int store_login_call(void)
+{
+    return STATEMENT_USER_FIND;
+}
+
 /* ---- errors ---- */
 
 enum severity {
-    LOST, /* can't be asked now, and this connection is of no more use */
-    BUSY, /* can't be asked now; the connection is well */
+    LOST,       /* can't be asked now, and this connection is of no more use */
+    BUSY,       /* this can't be asked now; the connection is well */
+    UNWRITABLE, /* it takes no changes now; another server may take over as the writable one behind the same address */
     BROKEN,
+    UNFIT, /* what was to be written can't be */
 };
+
+#define MAKE_ROOM "make room on the database server's disk; what waits is written then"
+#define READ_ONLY "'SET GLOBAL read_only = 0' on the database server, or lead kdcd to the one that is writable"
 
 static const struct {
     unsigned number;
@@ -112,16 +136,24 @@ static const struct {
     { ER_NEW_ABORTING_CONNECTION, LOST, NULL },
     { ER_UNKNOWN_COM_ERROR, LOST, NULL }, /* a Galera node that isn't ready */
     { 4031, LOST, NULL },                 /* MySQL 8: closed for being idle */
-    /* Another server may take over as the writable one behind the same address. */
-    { ER_OPTION_PREVENTS_STATEMENT, LOST, NULL },
-    { ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, LOST, NULL },
-    { ER_READ_ONLY_MODE, LOST, NULL },
-    { ER_LOCK_WAIT_TIMEOUT, BUSY, NULL },
+    { ER_OPTION_PREVENTS_STATEMENT, UNWRITABLE, READ_ONLY },
+    { ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, UNWRITABLE, READ_ONLY },
+    { ER_READ_ONLY_MODE, UNWRITABLE, READ_ONLY },
+    { ER_LOCK_WAIT_TIMEOUT, BUSY, "somebody else's transaction holds a lock: see SHOW PROCESSLIST" },
     { ER_LOCK_DEADLOCK, BUSY, NULL },
     { ER_QUERY_INTERRUPTED, BUSY, NULL },
     { ER_STATEMENT_TIMEOUT, BUSY, NULL },
-    { ER_DISK_FULL, BUSY, NULL },
-    { ER_RECORD_FILE_FULL, BUSY, NULL },
+    { ER_DISK_FULL, BUSY, MAKE_ROOM },
+    { ER_RECORD_FILE_FULL, BUSY, MAKE_ROOM },
+    { ER_ERROR_ON_WRITE, BUSY, MAKE_ROOM },
+    { ER_TEMP_FILE_WRITE_FAILURE, BUSY, MAKE_ROOM },
+    { ER_GET_ERRNO, BUSY, "see the database server's own log" },
+    { ER_ERROR_DURING_COMMIT, BUSY, "see the database server's own log" },
+    { ER_BINLOG_LOGGING_IMPOSSIBLE, BROKEN, "see the database server's own log" },
+    { ER_DUP_ENTRY, UNFIT, NULL },
+    { ER_DATA_TOO_LONG, UNFIT, NULL },
+    { ER_TRUNCATED_WRONG_VALUE_FOR_FIELD, UNFIT, NULL },
+    { ER_WARN_DATA_OUT_OF_RANGE, UNFIT, NULL },
     { ER_BINLOG_STMT_MODE_AND_ROW_ENGINE, BROKEN, "set the server's binlog_format to MIXED or ROW" },
     { ER_BAD_DB_ERROR, BROKEN, "make it with: kdc-admin db init" },
     { ER_NO_SUCH_TABLE, BROKEN, "bring it up to date with: kdc-admin db migrate" },
@@ -143,9 +175,24 @@ enum store_result store_fail(struct store *store, unsigned number, const char *t
     }
     (void)snprintf(store->error, sizeof store->error, "%s: %s (%u)%s%s", what, text, number, advice == NULL ? "" : ": ",
                    advice == NULL ? "" : advice);
-    if (severity == LOST)
+    store->unfit = severity == UNFIT;
+    if (severity == LOST || severity == UNWRITABLE)
         store_disconnect(store);
-    return severity == BROKEN ? STORE_BROKEN : STORE_UNAVAILABLE;
+    if (severity == LOST)
+        store->last_call = -1;
+    return severity == BROKEN || severity == UNFIT ? STORE_BROKEN : STORE_UNAVAILABLE;
+}
+
+enum store_result store_fail_late(struct store *store, unsigned number, const char *text, const char *what,
+                                  uint64_t began, unsigned seconds)
+{
+    const bool gone =
+        number == CR_SERVER_LOST || number == CR_SERVER_LOST_EXTENDED || number == CR_SSL_CONNECTION_ERROR;
+    if (!gone || store_clock() - began < seconds * UINT64_C(1000))
+        return store_fail(store, number, text, what);
+    char late[128];
+    (void)snprintf(late, sizeof late, "no answer within %u s: the database server hangs, or its disk is full", seconds);
+    return store_fail(store, CR_SERVER_LOST, late, what);
 }
 
 /* ---- connecting ---- */
@@ -174,11 +221,16 @@ static int options_set(MYSQL *db, const struct config *config)
     return failed;
 }
 
+unsigned store_lock_patience(const struct store *store)
+{
+    return (store->config.db_read_timeout + 1) / 2;
+}
+
 /* What we rely on. A lock is waited for less long than the answer: the server doesn't notice when we give up, so a statement
  * that still waited would keep its connection there, and be carried out later although we have said that it wasn't. */
 static int session_set(const struct store *store)
 {
-    const unsigned wait = (store->config.db_read_timeout + 1) / 2;
+    const unsigned wait = store_lock_patience(store);
     char sql[320];
     int len = snprintf(sql, sizeof sql,
                        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
@@ -200,6 +252,7 @@ static enum store_result connect_once(struct store *store)
     size_t password_len = 0;
     char what[CONFIG_TEXT_MAX * 3];
     enum store_result result = STORE_BROKEN;
+    const uint64_t began = store_clock();
 
     (void)snprintf(what, sizeof what, "connecting to the database at %s as %s",
                    tcp ? config->db_host : config->db_socket, account_user(store));
@@ -215,7 +268,8 @@ static enum store_result connect_once(struct store *store)
                            store->without_database ? NULL : config->db_name, tcp ? config->db_port : 0,
                            tcp ? NULL : config->db_socket, CLIENT_MULTI_RESULTS) == NULL ||
         session_set(store) != 0) {
-        result = store_fail(store, mysql_errno(store->db), mysql_error(store->db), what);
+        result = store_fail_late(store, mysql_errno(store->db), mysql_error(store->db), what, began,
+                                 config->db_connect_timeout);
         goto out;
     }
     result = STORE_OK;
@@ -236,12 +290,15 @@ static bool idle_lost(MYSQL *db)
     return poll(&fd, 1, 0) > 0;
 }
 
-/* The next connect not before the backoff is over, which doubles each time. */
+/* The next connect not before the backoff is over, which doubles each time; up to a quarter less of it by chance, so that
+ * several KDCs which have lost the same database don't all come back at once. */
 static void backoff_start(struct store *store)
 {
     unsigned next = store->backoff == 0 ? BACKOFF_MIN : store->backoff * 2;
+    uint32_t chance = 0;
+    (void)!rng_fill(&rng_system, (uint8_t *)&chance, sizeof chance); /* without: the whole of it */
     store->backoff = next > BACKOFF_MAX ? BACKOFF_MAX : next;
-    store->next_connect = store_clock() + store->backoff;
+    store->next_connect = store_clock() + store->backoff - chance % (store->backoff / 4 + 1);
 }
 
 void store_forget_backoff(struct store *store)
@@ -257,7 +314,9 @@ enum store_result store_connect_server(struct store *store)
         return STORE_OK;
     if (store->backoff > 0 && store_clock() < store->next_connect)
         return STORE_UNAVAILABLE; /* store->error still says why */
+    store_stats_now(store->stats, STORE_ACTIVITY_CONNECTING);
     enum store_result result = connect_once(store);
+    store_stats_connected(store->stats, result == STORE_OK);
     if (result != STORE_OK)
         backoff_start(store);
     return result;
@@ -280,6 +339,7 @@ unsigned store_schema_needed(void)
 
 enum store_result store_connect(struct store *store)
 {
+    store->last_call = -1;
     enum store_result result = store_connect_server(store);
     if (result != STORE_OK || store->schema_checked)
         return result;
@@ -301,6 +361,8 @@ enum store_result store_connect(struct store *store)
     } else {
         store_disconnect(store);
         backoff_start(store);
+        store_stats_now(store->stats, STORE_ACTIVITY_BACKOFF);
     }
+    store->last_call = -1;
     return result;
 }

@@ -31,6 +31,7 @@ int user_state_from_word(const char *word, enum user_state *state)
 struct reading {
     struct store_user user;
     char state[STATE_LEN_MAX];
+    uint64_t must_change;
     bool bad_state;
     struct store_user *users;
     size_t max;
@@ -44,6 +45,7 @@ static void user_read(void *context)
         reading->bad_state = true;
         return;
     }
+    reading->user.must_change = reading->must_change != 0;
     if (reading->count < reading->max)
         reading->users[reading->count++] = reading->user;
 }
@@ -59,6 +61,10 @@ static enum store_result users_call(struct store *store, enum statement statemen
         { .number = &reading->user.created },
         { .number = &reading->user.last_login },
         { .number = &reading->user.epoch },
+        { .number = &reading->must_change, .optional = true },
+        { .number = &reading->user.expires, .optional = true },
+        { .text = reading->user.email.text, .size = sizeof reading->user.email.text, .optional = true },
+        { .text = reading->user.phone.text, .size = sizeof reading->user.phone.text, .optional = true },
     };
     enum store_result result =
         store_call(store, statement, in, in_count, out, sizeof out / sizeof out[0], user_read, reading, NULL);
@@ -82,7 +88,7 @@ enum store_result store_user_find(struct store *store, const struct name *name, 
 }
 
 /* As LIKE has it, with | in front of what isn't meant. */
-static void pattern_take(const char *pattern, char like[2 * STORE_PATTERN_MAX + 1])
+void store_pattern_take(const char *pattern, char like[2 * STORE_PATTERN_MAX + 1])
 {
     size_t len = 0;
     for (size_t i = 0; pattern != NULL && pattern[i] != '\0' && i < STORE_PATTERN_MAX; i++) {
@@ -97,7 +103,7 @@ enum store_result store_user_list(struct store *store, const struct store_filter
                                   struct store_user *users, size_t max, size_t *count)
 {
     char like[2 * STORE_PATTERN_MAX + 1];
-    pattern_take(filter->pattern, like);
+    store_pattern_take(filter->pattern, like);
     const struct store_in in[] = { { .text = after == NULL ? "" : after->text },
                                    { .text = filter->by_state ? state_words[filter->state] : "" },
                                    { .text = like },
@@ -122,17 +128,6 @@ enum store_result store_user_export(struct store *store, const enum user_state *
     return result;
 }
 
-enum store_result store_user_add(struct store *store, const struct name *name, const char *hash, enum user_state state,
-                                 uint64_t *id)
-{
-    const struct store_in in[] = { { .text = name->text }, { .text = hash }, { .text = state_words[state] } };
-    const struct store_out out[] = { { .number = id } };
-    size_t rows = 0;
-    *id = 0;
-    enum store_result result = store_call(store, STATEMENT_USER_ADD, in, 3, out, 1, NULL, NULL, &rows);
-    return result == STORE_OK && *id == 0 ? STORE_EXISTS : result;
-}
-
 /* For procedures that answer whether there was such a user. */
 static enum store_result found_call(struct store *store, enum statement statement, const struct store_in *in,
                                     size_t in_count)
@@ -143,10 +138,113 @@ static enum store_result found_call(struct store *store, enum statement statemen
     return result == STORE_OK && found == 0 ? STORE_NOT_FOUND : result;
 }
 
-enum store_result store_user_set_hash(struct store *store, uint64_t id, const char *hash)
+enum store_result store_user_set_hash(struct store *store, uint64_t id, const char *hash, bool must_change,
+                                      unsigned keep)
 {
-    const struct store_in in[] = { { .number = id }, { .text = hash } };
-    return found_call(store, STATEMENT_USER_SET_HASH, in, 2);
+    const struct store_in in[] = { { .number = id }, { .text = hash }, { .number = must_change }, { .number = keep } };
+    return found_call(store, STATEMENT_USER_SET_HASH, in, 4);
+}
+
+enum store_result store_user_password(struct store *store, uint64_t id, const char *from, const char *to, unsigned keep)
+{
+    const struct store_in in[] = { { .number = id }, { .text = from }, { .text = to }, { .number = keep } };
+    return found_call(store, STATEMENT_USER_PASSWORD, in, 4);
+}
+
+struct history {
+    char hash[PASSWORD_HASH_LEN];
+    char (*hashes)[PASSWORD_HASH_LEN];
+    size_t max;
+    size_t count;
+};
+
+static void history_read(void *context)
+{
+    struct history *history = context;
+    if (history->count < history->max)
+        memcpy(history->hashes[history->count++], history->hash, PASSWORD_HASH_LEN);
+}
+
+enum store_result store_user_history(struct store *store, uint64_t id, char (*hashes)[PASSWORD_HASH_LEN], size_t max,
+                                     size_t *count)
+{
+    struct history history = { .hashes = hashes, .max = max };
+    const struct store_in in[] = { { .number = id }, { .number = max } };
+    const struct store_out out[] = { { .text = history.hash, .size = sizeof history.hash } };
+    enum store_result result = store_call(store, STATEMENT_USER_HISTORY, in, 2, out, 1, history_read, &history, NULL);
+    secret_wipe(history.hash, sizeof history.hash);
+    *count = history.count;
+    return result;
+}
+
+int store_taken_from_word(const char *word, enum store_taken *taken)
+{
+    static const char *const words[] = {
+        [STORE_TAKEN_NAME] = "name", [STORE_TAKEN_EMAIL] = "email", [STORE_TAKEN_PHONE] = "phone"
+    };
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            *taken = (enum store_taken)i;
+            return 0;
+        }
+    }
+    return -1;
+}
+
+enum store_result store_user_make(struct store *store, const struct store_user *user, bool unique,
+                                  enum store_taken *taken)
+{
+    uint64_t id = 0;
+    char what[STATE_LEN_MAX] = "";
+    const struct store_in in[] = {
+        { .text = user->name.text }, { .text = user->hash },       { .number = user->must_change },
+        { .number = user->expires }, { .text = user->email.text }, { .text = user->phone.text },
+        { .number = unique },
+    };
+    const struct store_out out[] = { { .number = &id }, { .text = what, .size = sizeof what } };
+    enum store_result result = store_call(store, STATEMENT_USER_MAKE, in, 7, out, 2, NULL, NULL, NULL);
+    if (result != STORE_OK || id != 0)
+        return result;
+    *taken = STORE_TAKEN_NAME;
+    (void)!store_taken_from_word(what, taken);
+    return STORE_EXISTS;
+}
+
+enum store_result store_user_set_must_change(struct store *store, const struct name *name)
+{
+    const struct store_in in[] = { { .text = name->text } };
+    return found_call(store, STATEMENT_USER_SET_MUST_CHANGE, in, 1);
+}
+
+enum store_result store_user_set_expiry(struct store *store, const struct name *name, uint64_t expires)
+{
+    const struct store_in in[] = { { .text = name->text }, { .number = expires } };
+    return found_call(store, STATEMENT_USER_SET_EXPIRY, in, 2);
+}
+
+enum store_result store_user_rename(struct store *store, const struct name *name, const struct name *to)
+{
+    uint64_t done = 0;
+    const struct store_in in[] = { { .text = name->text }, { .text = to->text } };
+    const struct store_out out[] = { { .number = &done } };
+    enum store_result result = store_call(store, STATEMENT_USER_RENAME, in, 2, out, 1, NULL, NULL, NULL);
+    if (result == STORE_OK && done != 1)
+        return done == 0 ? STORE_NOT_FOUND : STORE_EXISTS;
+    return result;
+}
+
+enum store_result store_user_figures(struct store *store, const struct store_user *user, struct store_figures *figures)
+{
+    const struct store_in in[] = { { .number = user->id },
+                                   { .text = user->name.text },
+                                   { .number = user->last_login } };
+    const struct store_out out[] = { { .number = &figures->conversations },
+                                     { .number = &figures->keys_issued },
+                                     { .number = &figures->failures },
+                                     { .number = &figures->audit },
+                                     { .number = &figures->passwords } };
+    *figures = (struct store_figures){ 0 };
+    return store_call(store, STATEMENT_USER_FIGURES, in, 3, out, 5, NULL, NULL, NULL);
 }
 
 enum store_result store_user_rehash(struct store *store, uint64_t id, const char *from, const char *to)

@@ -1,13 +1,16 @@
 #include "kdc/store_internal.h"
 
+#include "kdc/clock.h"
+
 #include <errmsg.h>
 #include <mysqld_error.h>
 #include <stdio.h>
 #include <string.h>
 
-#define IN_MAX 6
-#define OUT_MAX 7
-#define DEADLOCK_TRIES 3
+#define IN_MAX 10
+#define OUT_MAX 12
+#define LOCK_TRIES 3
+#define LOCK_WAIT_LEAST_MS 1000
 #define IDLE_LOSS_MS 1000 /* a connection that was lost while idle fails its next call sooner than this */
 
 static const struct {
@@ -16,16 +19,34 @@ static const struct {
 } statements[STATEMENT_COUNT] = {
     [STATEMENT_SCHEMA_VERSION] = { "CALL kdc_schema_version()", true },
     [STATEMENT_USER_FIND] = { "CALL kdc_user_find(?)", true },
-    [STATEMENT_USER_ADD] = { "CALL kdc_user_add(?, ?, ?)", false },
     [STATEMENT_USER_REHASH] = { "CALL kdc_user_rehash(?, ?, ?)", true },
+    [STATEMENT_USER_PASSWORD] = { "CALL kdc_user_password(?, ?, ?, ?)", true },
+    [STATEMENT_USER_HISTORY] = { "CALL kdc_user_history(?, ?)", true },
+    [STATEMENT_SOURCE_KNOWN] = { "CALL kdc_source_known(?, ?)", true },
+    [STATEMENT_REGISTER] = { "CALL kdc_register(?, ?, ?, ?, ?, ?, ?)", false },
+    [STATEMENT_CODE_NEW] = { "CALL kdc_code_new(?, ?, ?, ?, ?, ?)", false },
+    [STATEMENT_CODE_USE] = { "CALL kdc_code_use(?, ?, ?)", false },
+    [STATEMENT_UNACTIVATED_REMOVE] = { "CALL kdc_unactivated_remove(?, ?)", true },
     [STATEMENT_JOURNAL] = { "CALL kdc_journal(?)", false },
     [STATEMENT_ACCOUNT_CHANGES] = { "CALL kdc_account_changes(?)", true },
+    [STATEMENT_AUDIT_EXPIRE] = { "CALL kdc_audit_expire(?, ?)", true },
     [STATEMENT_USER_LIST] = { "CALL admin_user_list(?, ?, ?, ?, ?, ?)", true },
-    [STATEMENT_USER_SET_HASH] = { "CALL admin_user_set_hash(?, ?)", true },
+    [STATEMENT_USER_SET_HASH] = { "CALL admin_user_set_hash(?, ?, ?, ?)", true },
     [STATEMENT_USER_SET_STATE] = { "CALL admin_user_set_state(?, ?)", true },
+    [STATEMENT_USER_SET_MUST_CHANGE] = { "CALL admin_user_set_must_change(?)", true },
+    [STATEMENT_USER_SET_EXPIRY] = { "CALL admin_user_set_expiry(?, ?)", true },
+    [STATEMENT_USER_RENAME] = { "CALL admin_user_rename(?, ?)", false },
+    [STATEMENT_USER_MAKE] = { "CALL admin_user_add(?, ?, ?, ?, ?, ?, ?)", false },
+    [STATEMENT_USER_FIGURES] = { "CALL admin_user_figures(?, ?, ?)", true },
     [STATEMENT_USER_DELETE] = { "CALL admin_user_delete(?)", false },
     [STATEMENT_USER_EXPORT] = { "CALL admin_user_export(?, ?, ?)", false },
-    [STATEMENT_USER_IMPORT] = { "CALL admin_user_import(?, ?, ?)", false },
+    [STATEMENT_USER_CONTACTS] = { "CALL admin_user_contacts(?)", true },
+    [STATEMENT_USER_SET_CONTACT] = { "CALL admin_user_set_contact(?, ?, ?, ?)", true },
+    [STATEMENT_INVITATION_NEW] = { "CALL admin_invitation_new(?, ?, ?, ?)", false },
+    [STATEMENT_INVITATION_LIST] = { "CALL admin_invitation_list(?, ?)", true },
+    [STATEMENT_INVITATION_REVOKE] = { "CALL admin_invitation_revoke(?)", true },
+    [STATEMENT_USER_IMPORT] = { "CALL admin_user_import(?, ?, ?, ?)", false },
+    [STATEMENT_AUDIT_LIST] = { "CALL admin_audit_list(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", true },
 };
 
 static enum store_result statement_prepare(struct store *store, enum statement statement)
@@ -33,6 +54,7 @@ static enum store_result statement_prepare(struct store *store, enum statement s
     if (store->statements[statement] != NULL)
         return STORE_OK;
     const char *sql = statements[statement].sql;
+    const uint64_t began = store_clock();
     MYSQL_STMT *stmt = mysql_stmt_init(store->db);
     if (stmt == NULL)
         return store_fail(store, mysql_errno(store->db), mysql_error(store->db), sql);
@@ -44,7 +66,7 @@ static enum store_result statement_prepare(struct store *store, enum statement s
     (void)snprintf(text, sizeof text, "%s", mysql_stmt_error(stmt));
     (void)mysql_stmt_close(stmt);
     store->statements[statement] = NULL;
-    return store_fail(store, number, text, sql);
+    return store_fail_late(store, number, text, sql, began, store->config.db_read_timeout);
 }
 
 static void in_bind(const struct store_in *in, size_t count, MYSQL_BIND *binds, unsigned long *lens)
@@ -71,10 +93,21 @@ static int rows_read(MYSQL_STMT *stmt, const struct store_out *out, size_t out_c
     MYSQL_BIND binds[OUT_MAX] = { 0 };
     unsigned long lens[OUT_MAX] = { 0 };
     my_bool nulls[OUT_MAX] = { 0 };
-    if (mysql_stmt_field_count(stmt) != out_count) {
+    size_t required = out_count;
+    while (required > 0 && out[required - 1].optional)
+        required--;
+    const size_t fields = mysql_stmt_field_count(stmt);
+    if (fields < required || fields > out_count) {
         *wrong = "the result hasn't the columns that this program knows";
         return 0;
     }
+    for (size_t i = fields; i < out_count; i++) {
+        if (out[i].text != NULL)
+            out[i].text[0] = '\0';
+        else
+            *out[i].number = 0;
+    }
+    out_count = fields;
     for (size_t i = 0; i < out_count; i++) {
         binds[i] =
             out[i].text != NULL
@@ -131,6 +164,20 @@ static int execute(MYSQL_STMT *stmt, MYSQL_BIND *binds, size_t in_count, const s
     return 0;
 }
 
+/* One attempt, for the store's stats. */
+static void call_begins(struct store *store)
+{
+    store->called_us = clock_monotonic_us();
+    store_stats_now(store->stats, STORE_ACTIVITY_BUSY);
+}
+
+static void call_ends(struct store *store, bool answered)
+{
+    store_stats_called(store->stats, clock_monotonic_us() - store->called_us, answered);
+    if (store->db != NULL)
+        store_stats_now(store->stats, STORE_ACTIVITY_IDLE);
+}
+
 enum store_result store_call(struct store *store, enum statement statement, const struct store_in *in, size_t in_count,
                              const struct store_out *out, size_t out_count, void (*row)(void *context), void *context,
                              size_t *rows)
@@ -140,7 +187,8 @@ enum store_result store_call(struct store *store, enum statement statement, cons
     const char *wrong = NULL;
     const char *what = statements[statement].sql;
     size_t count = 0;
-    unsigned deadlocks = 0;
+    unsigned tries = 0;
+    const uint64_t patient_until = store_clock() + store_lock_patience(store) * UINT64_C(1000);
     bool reconnected = false;
 
     in_bind(in, in_count, binds, lens);
@@ -149,22 +197,31 @@ enum store_result store_call(struct store *store, enum statement statement, cons
         enum store_result result = store_connect(store);
         if (result != STORE_OK)
             return result;
+        store->last_call = (int)statement;
         uint64_t started = store_clock();
+        call_begins(store);
         result = statement_prepare(store, statement);
         bool prepared = result == STORE_OK;
         if (prepared) {
             MYSQL_STMT *stmt = store->statements[statement];
-            if (execute(stmt, binds, in_count, out, out_count, row, context, &count, &wrong) == 0)
+            if (execute(stmt, binds, in_count, out, out_count, row, context, &count, &wrong) == 0) {
+                call_ends(store, wrong == NULL);
                 break;
+            }
             unsigned number = mysql_stmt_errno(stmt);
             char text[256];
             (void)snprintf(text, sizeof text, "%s", mysql_stmt_error(stmt));
-            result = store_fail(store, number, text, what);
-            /* Rolled back by the server as a whole. */
-            if (number == ER_LOCK_DEADLOCK && ++deadlocks < DEADLOCK_TRIES)
+            result = store_fail_late(store, number, text, what, started, store->config.db_read_timeout);
+            call_ends(store, false);
+            /* Rolled back by the server as a whole. Its patience with a lock may be shorter than ours. */
+            bool in_the_way = number == ER_LOCK_DEADLOCK || (number == ER_LOCK_WAIT_TIMEOUT && count == 0 &&
+                                                             store_clock() + LOCK_WAIT_LEAST_MS < patient_until);
+            if (in_the_way && ++tries < LOCK_TRIES)
                 continue;
         }
-        bool lost = result == STORE_UNAVAILABLE && store->db == NULL;
+        if (!prepared)
+            call_ends(store, false);
+        bool lost = result == STORE_UNAVAILABLE && store->last_call == -1;
         bool repeatable = !prepared || (statements[statement].repeatable && count == 0);
         if (!lost || fresh || reconnected || !repeatable || store_clock() - started > IDLE_LOSS_MS)
             return result;
@@ -172,7 +229,9 @@ enum store_result store_call(struct store *store, enum statement statement, cons
     }
     if (rows != NULL)
         *rows = count;
+    store->unfit = false;
     if (wrong != NULL) {
+        store->unfit = true; /* whatever it did, it would do again */
         (void)snprintf(store->error, sizeof store->error, "%s: %s", what, wrong);
         return STORE_BROKEN;
     }

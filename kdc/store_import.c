@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROW_LEN_MAX 192 /* of a name, a hash, a state, two numbers, and what stands between them */
+#define ROW_LEN_MAX 512 /* of a name, a hash, a state, four numbers, two contacts, and what stands between them */
 
 /* A number, or null for 0. */
 static char *put_time(char *at, uint64_t ms)
@@ -16,7 +16,12 @@ static char *put_time(char *at, uint64_t ms)
     return ms == 0 ? stpcpy(at, "null") : at + sprintf(at, "%" PRIu64, ms);
 }
 
-/* Names and hashes have no character that JSON would escape. */
+static char *put_contact(char *at, const char *contact)
+{
+    return contact[0] == '\0' ? stpcpy(at, ",null") : at + sprintf(at, ",\"%.254s\"", contact);
+}
+
+/* Names, hashes and contacts have no character that JSON would escape. */
 static char *rows_make(const struct store_import *users, size_t count)
 {
     char *text = malloc(count * ROW_LEN_MAX + 3);
@@ -29,6 +34,10 @@ static char *rows_make(const struct store_import *users, size_t count)
         at = put_time(at, users[i].created);
         *at++ = ',';
         at = put_time(at, users[i].last_login);
+        at = stpcpy(at, users[i].must_change ? ",1," : ",0,");
+        at = put_time(at, users[i].expires);
+        at = put_contact(at, users[i].email.text);
+        at = put_contact(at, users[i].phone.text);
         *at++ = ']';
     }
     at[0] = ']';
@@ -40,20 +49,24 @@ struct taken {
     struct store_import *users;
     size_t count;
     uint64_t number; /* from 1 */
+    char what[16];
 };
 
 static void taken_note(void *context)
 {
     struct taken *taken = context;
-    if (taken->number >= 1 && taken->number <= taken->count)
-        taken->users[taken->number - 1].exists = true;
+    if (taken->number >= 1 && taken->number <= taken->count) {
+        struct store_import *user = &taken->users[taken->number - 1];
+        user->exists = true;
+        (void)!store_taken_from_word(taken->what, &user->taken);
+    }
 }
 
 static enum store_result import_call(struct store *store, const char *step, struct store_import *users, size_t count,
-                                     const char *detail)
+                                     const char *actor)
 {
     struct taken taken = { .users = users, .count = count };
-    const struct store_out out[] = { { .number = &taken.number } };
+    const struct store_out out[] = { { .number = &taken.number }, { .text = taken.what, .size = sizeof taken.what } };
     for (size_t i = 0; i < count; i++)
         users[i].exists = false;
     char *rows = rows_make(users, count);
@@ -61,9 +74,11 @@ static enum store_result import_call(struct store *store, const char *step, stru
         (void)snprintf(store->error, sizeof store->error, "admin_user_import: memory is out");
         return STORE_BROKEN;
     }
-    const struct store_in in[] = { { .text = step }, { .text = detail }, { .text = rows } };
+    const struct store_in in[] = {
+        { .text = step }, { .text = actor }, { .text = rows }, { .number = store->config.contact_unique }
+    };
     enum store_result result =
-        store_call(store, STATEMENT_USER_IMPORT, in, 3, out, count > 0 ? 1 : 0, taken_note, &taken, NULL);
+        store_call(store, STATEMENT_USER_IMPORT, in, 4, out, count > 0 ? 2 : 0, taken_note, &taken, NULL);
     secret_wipe(rows, strlen(rows));
     free(rows);
     return result;
@@ -79,9 +94,9 @@ enum store_result store_import_begin(struct store *store)
     return import_call(store, "begin", NULL, 0, "");
 }
 
-enum store_result store_import_add(struct store *store, struct store_import *users, size_t count, const char *detail)
+enum store_result store_import_add(struct store *store, struct store_import *users, size_t count, const char *actor)
 {
-    return import_call(store, "add", users, count, detail);
+    return import_call(store, "add", users, count, actor);
 }
 
 enum store_result store_import_commit(struct store *store)

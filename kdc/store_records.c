@@ -1,4 +1,5 @@
 /* What is put on record: the issue of keys, and the audit log: as JSON, a whole batch in one call (sql/procedures/kdc_journal.sql). */
+#include "kdc/audit_events.h"
 #include "kdc/store_internal.h"
 #include "wire/name.h"
 
@@ -11,11 +12,15 @@
 #define USER_MAX 64
 #define SOURCE_MAX 64
 #define DETAIL_MAX 255
+#define OUTCOME_MAX 32
+#define ACTOR_MAX 128
 
 #define NUMBER_LEN 21 /* of a u64, and a comma */
 /* What an entry takes at most: every byte of a text may need a backslash. */
 #define ISSUE_LEN_MAX (2 * NUMBER_LEN + 2 * (2 * USER_MAX + SOURCE_MAX) + 16)
-#define EVENT_LEN_MAX (2 * NUMBER_LEN + 2 * (EVENT_MAX + USER_MAX + SOURCE_MAX + DETAIL_MAX) + 16)
+#define EVENT_LEN_MAX                                                                                  \
+    (2 * NUMBER_LEN + 2 * (EVENT_MAX + USER_MAX + SOURCE_MAX + DETAIL_MAX + OUTCOME_MAX + ACTOR_MAX) + \
+     SOURCE_HEX_MAX + 24)
 
 /* A copy that the column takes: well-formed UTF-8 without control characters, cut to `max` bytes. */
 static void text_take(const char *text, char *out, size_t max)
@@ -103,6 +108,13 @@ static char *put_event(char *at, const struct store_event *event)
     at = put_text(at, event->user, USER_MAX);
     at = put_text(at, event->source, SOURCE_MAX);
     at = put_text(at, event->detail, DETAIL_MAX);
+    at = put_text(at, event->outcome == NULL ? AUDIT_OK : event->outcome, OUTCOME_MAX);
+    at = put_text(at, event->actor == NULL ? "" : event->actor, ACTOR_MAX);
+    if (event->logged_in != 0) {
+        char origin[SOURCE_HEX_MAX];
+        source_hex(&event->from, origin);
+        at = put_text(at, origin, SOURCE_HEX_MAX);
+    }
     return put_end(at, "],");
 }
 
@@ -167,9 +179,9 @@ enum store_result store_write(struct store *store, struct store_batch *batch)
     enum store_result result = store_call(store, STATEMENT_JOURNAL, in, 1, out, 3, answer_take, &answers, NULL);
     if (result == STORE_OK && answers.wrong) {
         (void)snprintf(store->error, sizeof store->error, "kdc_journal gave a number that can't be one");
-        return STORE_BROKEN;
+        return STORE_REFUSED;
     }
-    return result;
+    return result == STORE_BROKEN && store->unfit ? STORE_REFUSED : result;
 }
 
 enum store_result store_audit(struct store *store, const char *event, const char *user, const char *source,
@@ -177,6 +189,21 @@ enum store_result store_audit(struct store *store, const char *event, const char
 {
     const struct store_event one = { .event = event, .user = user, .source = source, .detail = detail };
     return store_write(store, &(struct store_batch){ .events = &one, .event_count = 1 });
+}
+
+/* ---- known sources ---- */
+
+enum store_result store_source_known(struct store *store, uint64_t id, const struct admission_source *source,
+                                     bool *known)
+{
+    char hex[SOURCE_HEX_MAX];
+    uint64_t count = 0;
+    source_hex(source, hex);
+    const struct store_in in[] = { { .number = id }, { .text = hex } };
+    const struct store_out out[] = { { .number = &count } };
+    enum store_result result = store_call(store, STATEMENT_SOURCE_KNOWN, in, 2, out, 1, NULL, NULL, NULL);
+    *known = result == STORE_OK && count > 0;
+    return result;
 }
 
 /* ---- changed accounts ---- */

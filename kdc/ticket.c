@@ -41,6 +41,7 @@ int ticket_seal(const struct ticket *ticket, struct ticket_keys *keys, const str
     writer_bytes(&w, zeros, NAME_LEN_MAX - name_len);
     writer_u64(&w, ticket->epoch);
     writer_u64(&w, ticket->issued);
+    writer_u64(&w, ticket->expires);
     writer_bytes(&w, ticket->secret, sizeof ticket->secret);
     struct aead *aead = writer_end(&w) == 0 ? derive(key, out + 8) : NULL;
     if (aead == NULL)
@@ -79,6 +80,7 @@ static int decode(const uint8_t plain[TICKET_PLAIN_LEN], struct ticket *ticket)
     take_name(&r, &ticket->name);
     ticket->epoch = reader_u64(&r);
     ticket->issued = reader_u64(&r);
+    ticket->expires = reader_u64(&r);
     reader_copy(&r, ticket->secret, sizeof ticket->secret);
     return reader_end(&r);
 }
@@ -86,14 +88,19 @@ static int decode(const uint8_t plain[TICKET_PLAIN_LEN], struct ticket *ticket)
 static bool is_of_now(const struct ticket *ticket, const struct ticket_keys *keys, uint64_t now)
 {
     return ticket->issued <= now + TICKET_AHEAD_MS &&
-           (ticket->issued > now || now - ticket->issued < (uint64_t)1000 * ticket_keys_lifetime(keys));
+           (ticket->issued > now || now - ticket->issued < (uint64_t)1000 * ticket_keys_lifetime(keys)) &&
+           (ticket->expires == 0 || now < ticket->expires);
 }
 
 unsigned ticket_seconds_left(const struct ticket *ticket, const struct ticket_keys *keys, uint64_t now)
 {
     const uint64_t age = now > ticket->issued ? now - ticket->issued : 0;
     const uint64_t life = (uint64_t)1000 * ticket_keys_lifetime(keys);
-    return age < life ? (unsigned)((life - age) / 1000) : 0;
+    uint64_t left = age < life ? life - age : 0;
+    if (ticket->expires != 0 && now + left > ticket->expires) {
+        left = ticket->expires > now ? ticket->expires - now : 0;
+    }
+    return (unsigned)(left / 1000);
 }
 
 int ticket_open(struct bytes sealed, struct ticket_keys *keys, uint64_t now, struct ticket *ticket)

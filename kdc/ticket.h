@@ -4,11 +4,12 @@
  *   ticket = u64 period | bytes[32] salt | sealed
  *   sealed = chacha20-poly1305 under derive(the period's key, "kdc-chat v1 ticket" | salt), sequence number 0, the 40 bytes before as
  *            associated data, of
- *            u64 user | u8 length of the name | bytes[32] name, filled up with zeros | u64 account's epoch | u64 issued | bytes[64] secret
+ *            u64 user | u8 length of the name | bytes[32] name, filled up with zeros | u64 account's epoch | u64 issued |
+ *            u64 expires | bytes[64] secret
  *
  * A ticket that comes in place of another has that one's time of issue: all of them end a lifetime after the password was given, so
- * nobody lives on a stolen one for longer. All are equally long, so that their length says nothing about the name. No state; any
- * thread.
+ * nobody lives on a stolen one for longer; and when the account ends, if that is sooner. All are equally long, so that their
+ * length says nothing about the name. No state; any thread.
  */
 #ifndef KDC_TICKET_H
 #define KDC_TICKET_H
@@ -17,7 +18,7 @@
 #include "wire/protocol.h"
 
 #define TICKET_HEAD_LEN (8 + 32)
-#define TICKET_PLAIN_LEN (8 + 1 + NAME_LEN_MAX + 8 + 8 + KDF_SECRET_LEN)
+#define TICKET_PLAIN_LEN (8 + 1 + NAME_LEN_MAX + 8 + 8 + 8 + KDF_SECRET_LEN)
 #define TICKET_LEN (TICKET_HEAD_LEN + TICKET_PLAIN_LEN + 16)
 #define TICKET_AHEAD_MS 60000 /* how far another KDC's clock may be before ours */
 
@@ -27,6 +28,7 @@ struct ticket {
     struct name name;
     uint64_t epoch;                 /* the account's */
     uint64_t issued;                /* to somebody who gave the password: milliseconds since 1970 UTC */
+    uint64_t expires;               /* the account: milliseconds since 1970 UTC; 0: never */
     uint8_t secret[KDF_SECRET_LEN]; /* the `resumption` of the handshake that its welcome followed */
 };
 

@@ -110,6 +110,7 @@ static void run_job(struct worker_pool *pool, const struct duty *duty, struct jo
     pool_enter(pool);
     const bool tell = alarm_raised(pool, started, waited);
     const size_t queued = pool->classes[class].queue.len;
+    histogram_add(&pool->classes[class].waited_us, waited);
     pool_leave(pool);
     if (tell) {
         static const char *const names[JOB_CLASS_COUNT] = { "handshake", "sql", "password" };
@@ -286,6 +287,7 @@ struct worker_pool_stats worker_pool_stats(struct worker_pool *pool)
         stats.queued[i] = pool->classes[i].queue.len;
         stats.finished[i] = pool->classes[i].finished;
         stats.service_us[i] = pool->classes[i].service_us;
+        histogram_read(&pool->classes[i].waited_us, &stats.waited[i]);
     }
     stats.queue_max = pool->classes[0].queue.max;
     stats.displaced = pool->displaced;

@@ -20,6 +20,7 @@
 #define KDC_WORKER_POOL_H
 
 #include "kdc/accounts.h"
+#include "kdc/histogram.h"
 #include "kdc/job.h"
 
 struct worker_pool;
@@ -58,8 +59,9 @@ struct worker_pool_stats {
     size_t queue_max;
     uint64_t finished[JOB_CLASS_COUNT];
     uint64_t service_us[JOB_CLASS_COUNT]; /* mean time to run one, of late */
-    uint64_t displaced;                   /* jobs that had to leave a queue for another source's */
-    uint64_t alarms;                      /* jobs that waited too long */
+    struct histogram_total waited[JOB_CLASS_COUNT];
+    uint64_t displaced; /* jobs that had to leave a queue for another source's */
+    uint64_t alarms;    /* jobs that waited too long */
 };
 struct worker_pool_stats worker_pool_stats(struct worker_pool *pool);
 

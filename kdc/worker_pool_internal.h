@@ -25,7 +25,8 @@ struct waiting {
     unsigned workers;        /* that take it */
     uint64_t finished;
     uint64_t service_us; /* moving mean */
-    uint64_t passed_us;  /* workers' time for preferred classes while this one had jobs waiting */
+    struct histogram waited_us;
+    uint64_t passed_us; /* workers' time for preferred classes while this one had jobs waiting */
 };
 
 struct worker {

@@ -40,7 +40,7 @@ flag() {
 library CRYPTO nettle hogweed gmp
 library PASSWORD libcrypt
 library WIRE libutf8proc
-library KDC libmariadb libevent_core libevent_extra inih jansson libutf8proc
+library KDC libmariadb libevent_core libevent_extra inih jansson libutf8proc libcurl
 library CLIENT libevent_core libevent_extra jansson libutf8proc
 library CLI inih
 flag HARDEN_CFLAGS -fstack-protector-strong -fstack-clash-protection -fcf-protection -ftrivial-auto-var-init=zero

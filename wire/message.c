@@ -15,7 +15,7 @@ static const struct kind {
     message_get *get;
 } kinds[] = {
     [MESSAGE_LOGIN] = { "login", FROM_CLIENT, put_credentials, get_credentials },
-    [MESSAGE_REGISTER] = { "register", FROM_CLIENT, put_credentials, get_credentials },
+    [MESSAGE_REGISTER] = { "register", FROM_CLIENT, put_register, get_register },
     [MESSAGE_WELCOME] = { "welcome", FROM_KDC, put_welcome, get_welcome },
     [MESSAGE_REFUSED] = { "refused", FROM_KDC, put_refused, get_refused },
     [MESSAGE_OPEN] = { "open", FROM_CLIENT, put_open, get_open },
@@ -31,6 +31,12 @@ static const struct kind {
     [MESSAGE_PONG] = { "pong", FROM_KDC, put_ping, get_ping },
     [MESSAGE_CLOSE] = { "close", FROM_CLIENT | FROM_KDC, put_close, get_close },
     [MESSAGE_CREDIT] = { "credit", FROM_KDC, put_credit, get_credit },
+    [MESSAGE_ACTIVATE] = { "activate", FROM_CLIENT, put_activate, get_activate },
+    [MESSAGE_CHANGE_PASSWORD] = { "change_password", FROM_CLIENT, put_change_password, get_change_password },
+    [MESSAGE_PASSWORD_CHANGED] = { "password_changed", FROM_KDC, put_password_changed, get_password_changed },
+    [MESSAGE_LOGIN_CHANGING] = { "login_changing", FROM_CLIENT, put_login_changing, get_login_changing },
+    [MESSAGE_DEACTIVATE] = { "deactivate", FROM_CLIENT, put_deactivate, get_deactivate },
+    [MESSAGE_CODE_MAILED] = { "code_mailed", FROM_KDC, put_code_mailed, get_code_mailed },
 };
 
 static const struct kind *kind_of(unsigned type)

@@ -24,7 +24,7 @@ enum message_status {
     MESSAGE_OUT_OF_PLACE = -2, /* an unknown type, or one that `sender` doesn't send */
 };
 
-/* A whole plaintext of a record, sent by `sender`. `m` lends from `plain`; it is zero on failure. */
+/* A whole message (type and body), sent by `sender`. `m` lends from `plain`; it is zero on failure. */
 enum message_status message_decode(struct bytes plain, enum role sender, struct message *m)
     __attribute__((warn_unused_result));
 

@@ -29,6 +29,8 @@
 #define FRAME_HEADER_LEN 4
 #define FRAME_LEN_BEFORE_LOGIN 16384
 #define FRAME_LEN_AFTER_LOGIN 65536
+#define RECORD_TOGETHER_MAX \
+    16344 /* of plaintext, in a record with more than one message: with the seal of any suite 16,384 at most */
 #define HELLO_RANDOM_LEN 32
 #define HELLO_SUITES_MAX 8
 #define RETRY_GROUPS_MAX 8
@@ -36,6 +38,9 @@
 #define NAME_LEN_MAX 32
 #define PASSWORD_LEN_MIN 8
 #define PASSWORD_LEN_MAX 72
+#define CODE_LEN_MAX 64 /* an invitation's code, or one that was mailed */
+#define EMAIL_LEN_MAX 254
+#define PHONE_LEN_MAX 32 /* as it is typed */
 #define TEXT_LEN_MAX 16384
 #define LIST_ENTRIES_MAX 1000
 #define CONVERSATION_WINDOW \
@@ -72,6 +77,12 @@ enum message_type {
     MESSAGE_PONG = 30,
     MESSAGE_CLOSE = 31,
     MESSAGE_CREDIT = 32,
+    MESSAGE_ACTIVATE = 33,
+    MESSAGE_CHANGE_PASSWORD = 34,
+    MESSAGE_PASSWORD_CHANGED = 35,
+    MESSAGE_LOGIN_CHANGING = 36,
+    MESSAGE_DEACTIVATE = 37,
+    MESSAGE_CODE_MAILED = 38,
 };
 
 /* Why something was refused or ended (section 7): in `alert`, `refused` and `close`. reason.h gives the words. */
@@ -180,9 +191,47 @@ struct alert {
 };
 
 /* Section 6: messages. A request's number is chosen by the client (1 and up); the reply carries it back. */
-struct message_credentials { /* login, register: bytes as they were typed; the KDC judges them */
+struct message_credentials { /* login, and in front of others: bytes as they were typed; the KDC judges them */
     struct bytes name;
     struct bytes password; /* secret */
+};
+
+struct message_register {
+    struct message_credentials credentials; /* first: the union's other members read it as such */
+    struct bytes code;                      /* an invitation's; each of the three may be empty */
+    struct bytes email;
+    struct bytes phone;
+};
+
+struct message_activate {
+    struct message_credentials credentials; /* first */
+    struct bytes code;                      /* secret: that was mailed; empty: another one is to be mailed */
+};
+
+struct message_login_changing {             /* login, and another password from now on */
+    struct message_credentials credentials; /* first */
+    struct bytes new;                       /* secret */
+};
+
+struct message_change_password {
+    uint32_t request;
+    struct bytes old; /* secret */
+    struct bytes new; /* secret */
+};
+
+struct message_password_changed {
+    uint32_t request;
+    uint32_t ticket_seconds; /* as in welcome */
+    struct bytes ticket;     /* in place of the welcome's: for the same resumption secret */
+};
+
+struct message_deactivate {
+    uint32_t request;
+    struct bytes code; /* secret; empty: one is to be mailed */
+};
+
+struct message_code_mailed {
+    uint32_t request;
 };
 
 struct message_welcome {
@@ -287,6 +336,8 @@ struct message {
     enum message_type type;
     union {
         struct message_credentials credentials;
+        struct message_register registering;
+        struct message_activate activate;
         struct message_welcome welcome;
         struct message_refused refused;
         struct message_open open;
@@ -301,6 +352,11 @@ struct message {
         struct message_ping ping;
         struct message_close close;
         struct message_credit credit;
+        struct message_login_changing login_changing;
+        struct message_change_password change_password;
+        struct message_password_changed password_changed;
+        struct message_deactivate deactivate;
+        struct message_code_mailed code_mailed;
     };
 };
 

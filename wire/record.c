@@ -1,6 +1,7 @@
 #include "wire/record.h"
 
 #include "crypto/secret.h"
+#include "wire/frame.h"
 #include "wire/message.h"
 
 #include <string.h>
@@ -35,7 +36,8 @@ void record_clear(struct record_half *half)
 
 void record_cool(struct record_half *half)
 {
-    aead_free(&half->aead);
+    if (half->gathered == 0)
+        aead_free(&half->aead);
 }
 
 static int warm_up(struct record_half *half)
@@ -79,72 +81,95 @@ static void put_length(uint8_t header[FRAME_HEADER_LEN], size_t len)
     header[3] = (uint8_t)len;
 }
 
-/* Room in `out` for the whole frame of a plaintext of that length; NULL when it can't be sent. */
-static uint8_t *reserve_frame(const struct record_half *half, size_t plain_len, struct buffer *out, size_t *sealed_len)
+/* What sealing adds behind a plaintext of that length. */
+static size_t overhead(const struct record_half *half, size_t plain_len)
 {
-    if (half->suite == NULL || half->sequence == UINT64_MAX || plain_len == 0 || plain_len > FRAME_LEN_AFTER_LOGIN)
-        return NULL;
-    *sealed_len = suite_sealed_len(half->suite, plain_len);
-    if (*sealed_len > FRAME_LEN_AFTER_LOGIN)
-        return NULL;
-    return buffer_reserve(out, FRAME_HEADER_LEN + *sealed_len);
+    return suite_sealed_len(half->suite, plain_len) - plain_len;
 }
 
-/* The plaintext lies in the frame, behind the header: seals it where it is. */
-static int seal_in_place(struct record_half *half, uint8_t *frame, size_t plain_len, size_t sealed_len)
+/* Whether the record that gathers can take a message's frame without getting too long or being moved. */
+static bool takes_another(const struct record_half *half, size_t framed_len, const struct buffer *out)
 {
-    if (ready_key(half) != 0)
-        return -1;
-    put_length(frame, sealed_len);
-    aead_seal(half->aead, half->sequence, frame, FRAME_HEADER_LEN, frame + FRAME_HEADER_LEN, plain_len,
-              frame + FRAME_HEADER_LEN);
-    count_record(half, plain_len);
-    return 0;
+    const size_t plain_len = half->gathered + framed_len;
+    return plain_len <= RECORD_TOGETHER_MAX && framed_len + overhead(half, plain_len) <= out->room - out->end;
 }
 
-int record_seal_message(struct record_half *half, const struct message *m, struct buffer *out)
+/* A place for a message of that length in the record that gathers, or in a new one, with room for its own header before it
+ * and for the seal behind it; the key is ready. NULL when it can't be sent. */
+static uint8_t *reserve_message(struct record_half *half, size_t len, struct buffer *out)
 {
-    size_t plain_len = message_len(m);
-    size_t sealed_len;
-    uint8_t *frame = reserve_frame(half, plain_len, out, &sealed_len);
-    if (frame == NULL)
+    const size_t framed_len = FRAME_HEADER_LEN + len;
+    if (half->suite == NULL || len == 0 || len > FRAME_LEN_AFTER_LOGIN ||
+        suite_sealed_len(half->suite, framed_len) > FRAME_LEN_AFTER_LOGIN)
+        return NULL;
+    if (half->gathered > 0) {
+        if (takes_another(half, framed_len, out))
+            return out->data + out->end + FRAME_HEADER_LEN;
+        record_seal(half, out);
+    }
+    if (half->sequence == UINT64_MAX)
+        return NULL;
+    uint8_t *frame = buffer_reserve(out, FRAME_HEADER_LEN + framed_len + overhead(half, framed_len));
+    if (frame == NULL || ready_key(half) != 0)
+        return NULL;
+    return frame + 2 * FRAME_HEADER_LEN;
+}
+
+/* The message lies where reserve_message said. */
+static void commit_message(struct record_half *half, uint8_t *at, size_t len, struct buffer *out)
+{
+    put_length(at - FRAME_HEADER_LEN, len);
+    buffer_commit(out, (half->gathered == 0 ? (size_t)2 : 1) * FRAME_HEADER_LEN + len);
+    half->gathered += FRAME_HEADER_LEN + len;
+}
+
+int record_add_message(struct record_half *half, const struct message *m, struct buffer *out)
+{
+    size_t len = message_len(m);
+    uint8_t *at = reserve_message(half, len, out);
+    if (at == NULL)
         return -1;
 
     struct writer w;
-    writer_init(&w, frame + FRAME_HEADER_LEN, plain_len);
-    if (message_encode(m, &w) != 0 || writer_end(&w) != 0 || w.len != plain_len)
-        goto fail;
-    if (seal_in_place(half, frame, plain_len, sealed_len) != 0)
-        goto fail;
-    buffer_commit(out, FRAME_HEADER_LEN + sealed_len);
-    return 0;
-
-fail:
-    secret_wipe(frame, FRAME_HEADER_LEN + plain_len);
-    return -1;
-}
-
-int record_seal(struct record_half *half, struct bytes plain, struct buffer *out)
-{
-    size_t sealed_len;
-    uint8_t *frame = reserve_frame(half, plain.len, out, &sealed_len);
-    if (frame == NULL)
-        return -1;
-
-    memcpy(frame + FRAME_HEADER_LEN, plain.data, plain.len);
-    if (seal_in_place(half, frame, plain.len, sealed_len) != 0) {
-        secret_wipe(frame, FRAME_HEADER_LEN + plain.len);
+    writer_init(&w, at, len);
+    if (message_encode(m, &w) != 0 || writer_end(&w) != 0 || w.len != len) {
+        secret_wipe(at, len);
         return -1;
     }
-    buffer_commit(out, FRAME_HEADER_LEN + sealed_len);
+    commit_message(half, at, len, out);
     return 0;
 }
 
-int record_open(struct record_half *half, uint8_t *frame, size_t len, struct bytes *plain)
+int record_add(struct record_half *half, struct bytes message, struct buffer *out)
+{
+    uint8_t *at = reserve_message(half, message.len, out);
+    if (at == NULL)
+        return -1;
+    memcpy(at, message.data, message.len);
+    commit_message(half, at, message.len, out);
+    return 0;
+}
+
+void record_seal(struct record_half *half, struct buffer *out)
+{
+    const size_t plain_len = half->gathered;
+    if (plain_len == 0)
+        return;
+
+    uint8_t *frame = out->data + out->end - plain_len - FRAME_HEADER_LEN;
+    uint8_t *plain = frame + FRAME_HEADER_LEN;
+    put_length(frame, suite_sealed_len(half->suite, plain_len));
+    aead_seal(half->aead, half->sequence, frame, FRAME_HEADER_LEN, plain, plain_len, plain);
+    buffer_commit(out, overhead(half, plain_len)); /* reserved with the last message */
+    count_record(half, plain_len);
+    half->gathered = 0;
+}
+
+int record_open(struct record_half *half, uint8_t *frame, size_t len, struct bytes *messages)
 {
     size_t plain_len;
 
-    *plain = (struct bytes){ 0 };
+    *messages = (struct bytes){ 0 };
     if (half->suite == NULL || half->sequence == UINT64_MAX || len < FRAME_HEADER_LEN)
         goto dead;
     if (ready_key(half) != 0)
@@ -156,10 +181,25 @@ int record_open(struct record_half *half, uint8_t *frame, size_t len, struct byt
                   &plain_len) != 0)
         goto dead;
     count_record(half, plain_len);
-    *plain = (struct bytes){ .data = sealed, .len = plain_len };
+    *messages = (struct bytes){ .data = sealed, .len = plain_len };
     return 0;
 
 dead:
     record_clear(half);
     return -1;
+}
+
+int record_next(struct bytes *messages, struct bytes *message)
+{
+    size_t framed_len;
+
+    *message = (struct bytes){ 0 };
+    if (frame_peek(messages->data, messages->len, FRAME_LEN_AFTER_LOGIN, &framed_len) != FRAME_READY)
+        return -1;
+    if (messages->len > framed_len && messages->len > RECORD_TOGETHER_MAX)
+        return -1;
+    *message = (struct bytes){ .data = messages->data + FRAME_HEADER_LEN, .len = framed_len - FRAME_HEADER_LEN };
+    messages->data += framed_len;
+    messages->len -= framed_len;
+    return 0;
 }

@@ -174,6 +174,13 @@ static void on_trace(void *context, const char *line)
     line_trace(chat->line, line);
 }
 
+static void on_asked(void *context)
+{
+    struct chat *chat = context;
+    line_show(chat->line);
+    line_resume(chat->line);
+}
+
 static void on_stop(void *context)
 {
     struct chat *chat = context;
@@ -187,6 +194,7 @@ static enum exit_code run(struct chat *chat, const struct options *options)
         .event = chat_event,
         .trace = on_trace,
         .interrupt = on_interrupt,
+        .asked = on_asked,
         .stop = on_stop,
     };
     const struct line_handler line_handler = { .context = chat, .line = chat_input, .end = on_input_end };

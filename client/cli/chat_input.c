@@ -123,6 +123,24 @@ static void command_fingerprint(struct chat *chat, const char *argument)
                 kc_fingerprint(chat->session.client));
 }
 
+/* The session asks, once this line is done with; nothing else is taken until then. */
+static void command_passwd(struct chat *chat, const char *argument)
+{
+    (void)argument;
+    if (!ask_possible()) {
+        notice(chat, "/passwd: there is no terminal to ask at; kdc-chat passwd takes files");
+        chat_keep_error(chat, EXIT_CODE_USAGE);
+        return;
+    }
+    if (chat->lost) {
+        chat_problem(chat, NULL, KC_NOT_READY, 0);
+        return;
+    }
+    line_pause(chat->line);
+    line_hide(chat->line);
+    chat->session.question = QUESTION_PASSWORD;
+}
+
 static void command_quit(struct chat *chat, const char *argument)
 {
     (void)argument;
@@ -137,6 +155,7 @@ const struct chat_command chat_commands[] = {
     { "who", "NAME", true, true, "whether NAME is online, and since when", command_who },
     { "rekey", "[NAME]", false, true, "a new key with NAME, or with whom you talk to", command_rekey },
     { "fingerprint", "", false, false, "the fingerprint of the KDC", command_fingerprint },
+    { "passwd", "", false, false, "another password for yourself", command_passwd },
     { "help", "", false, false, "this", command_help },
     { "quit", "", false, false, "leave, once all is delivered; Ctrl-D too", command_quit },
     { 0 },

@@ -359,6 +359,21 @@ static void resume_input(struct chat *chat)
     line_resume(chat->line);
 }
 
+static void show_password_changed(struct chat *chat, const struct kc_event *event)
+{
+    if (event->error == KC_OK) {
+        line_notice(chat->line, "Your password is changed");
+    } else if (event->error == KC_CONNECTION_LOST) {
+        line_notice(chat->line, "The connection was lost: whether your password is changed shows at the next login");
+    } else if (event->error == REASON_LOGIN_FAILED) {
+        line_notice(chat->line, "That is not your password; it stays as it is");
+    } else if (event->error == REASON_UNAVAILABLE) { /* it may have had time for that */
+        line_notice(chat->line, "%s", kc_error_text(event->error));
+    } else {
+        line_notice(chat->line, "Your password stays as it is. %s", kc_error_text(event->error));
+    }
+}
+
 void chat_event(void *context, const struct kc_event *event)
 {
     struct chat *chat = context;
@@ -390,6 +405,9 @@ void chat_event(void *context, const struct kc_event *event)
     case KC_EVENT_LIST:
         show_list(chat, event);
         resume_input(chat);
+        break;
+    case KC_EVENT_PASSWORD_CHANGED:
+        show_password_changed(chat, event);
         break;
     case KC_EVENT_WHO:
         show_who(chat, event);

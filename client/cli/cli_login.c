@@ -1,4 +1,7 @@
 #include "client/cli/cli_login.h"
+#include "client/cli/cli_register.h"
+
+#include "client/cli/cli_password.h"
 
 #include "crypto/secret.h"
 #include "wire/name.h"
@@ -138,16 +141,39 @@ static bool ask_twice(struct cli_session *session, bool typed)
     return good;
 }
 
+static bool read_password(struct cli_session *session, const char *file, struct password *password)
+{
+    char error[600];
+    if (!password_read_file(file, password, error, sizeof error)) {
+        cli_session_fail(session, EXIT_CODE_USAGE, "%s", error);
+        return false;
+    }
+    return true;
+}
+
+/* The one that the login is to ask for. */
+static bool get_new_password(struct cli_session *session)
+{
+    const char *file = session->options->value[OPTION_NEW_PASSWORD_FILE];
+    if (session->new_password == NULL) {
+        session->new_password = secret_alloc(sizeof *session->new_password);
+    }
+    if (session->new_password == NULL) {
+        cli_session_fail(session, EXIT_CODE_OTHER, "no memory");
+        return false;
+    }
+    if (file != NULL) {
+        return read_password(session, file, session->new_password);
+    }
+    return answered(session, cli_password_ask_new(session->user, session->new_password), "a new password",
+                    "--new-password-file FILE");
+}
+
 static bool get_password(struct cli_session *session)
 {
     const char *file = session->options->value[OPTION_PASSWORD_FILE];
     if (file != NULL) {
-        char error[600];
-        if (!password_read_file(file, session->password, error, sizeof error)) {
-            cli_session_fail(session, EXIT_CODE_USAGE, "%s", error);
-            return false;
-        }
-        return true;
+        return read_password(session, file, session->password);
     }
     if (!ask_possible()) {
         return answered(session, ASK_NO_TERMINAL, "a password", "--password-file FILE or $KDC_CHAT_PASSWORD_FILE");
@@ -164,13 +190,21 @@ static bool catch_up(struct cli_session *session)
 }
 
 /* Hands name and password to the library. */
-static bool log_in(struct cli_session *session, bool make_account)
+static bool log_in(struct cli_session *session, enum attempt attempt)
 {
-    int error =
-        kc_login(session->client, session->user, session->password->bytes, session->password->len, make_account);
+    const bool make_account = attempt == ATTEMPT_REGISTER;
+    session->joining.attempt = attempt;
+    const struct password *password = session->password;
+    const struct password *new = make_account ? NULL : session->new_password;
+    int error = attempt != ATTEMPT_LOGIN ? cli_register_send(session)
+                : new == NULL ? kc_login(session->client, session->user, password->bytes, password->len, false)
+                              : kc_login_changing(session->client, session->user, password->bytes, password->len,
+                                                  new->bytes, new->len);
     if (error == KC_BAD_PASSWORD) {
-        const struct bytes password = { (const uint8_t *)session->password->bytes, session->password->len };
-        error = (int)password_check(password);
+        enum reason reason = password_check((struct bytes){ (const uint8_t *)password->bytes, password->len });
+        if (reason == REASON_NONE && new != NULL)
+            reason = password_check((struct bytes){ (const uint8_t *)new->bytes, new->len });
+        error = (int)reason;
     }
     if (error == KC_OK && session->parted) {
         session->parted = false;
@@ -183,16 +217,19 @@ static bool log_in(struct cli_session *session, bool make_account)
     return true;
 }
 
+/* The name may be there already. */
 bool cli_login_first(struct cli_session *session)
 {
     const char *user = session->options->value[OPTION_USER];
     struct name name;
-    if (user != NULL && name_from_string(user, &name) == 0) {
+    if (session->user[0] == '\0' && user != NULL && name_from_string(user, &name) == 0) {
         memcpy(session->user, name.text, sizeof session->user);
-    } else if (!ask_name(session, "")) {
+    } else if (session->user[0] == '\0' && !ask_name(session, "")) {
         return false;
     }
-    return get_password(session) && log_in(session, session->make_account);
+    const enum attempt attempt = session->make_account ? ATTEMPT_REGISTER : session->joining.attempt;
+    return get_password(session) && (!session->changes_password || get_new_password(session)) &&
+           cli_register_options(session) && log_in(session, attempt);
 }
 
 /* --- Refused --- */
@@ -207,6 +244,7 @@ static bool may_ask_again(int error)
     case REASON_PASSWORD_LONG:
     case REASON_PASSWORD_NUL:
     case REASON_PASSWORD_UTF8:
+    case REASON_PASSWORD_COMMON:
     case REASON_REGISTRATION_CLOSED:
         return true;
     default:
@@ -217,8 +255,9 @@ static bool may_ask_again(int error)
 /* Another name and password. */
 static void log_in_again(struct cli_session *session)
 {
+    secret_free(&session->new_password);
     if (ask_name(session, session->user) && ask_possible_password(session, "Password: ", false) && catch_up(session)) {
-        (void)log_in(session, false);
+        (void)log_in(session, ATTEMPT_LOGIN);
     }
 }
 
@@ -228,12 +267,43 @@ static void make_account(struct cli_session *session)
     bool typed = session->refused == REASON_LOGIN_FAILED;
     bool named = typed || ask_name(session, "");
     if (named && ask_twice(session, typed) && catch_up(session)) {
-        (void)log_in(session, true);
+        (void)log_in(session, ATTEMPT_REGISTER);
+    }
+}
+
+/* The account wants another password, or the KDC another than that. */
+static void ask_new_password(struct cli_session *session)
+{
+    const bool by_file = session->options->value[OPTION_NEW_PASSWORD_FILE] != NULL;
+    if (session->was_ready || by_file || !ask_possible()) {
+        if (session->refused == REASON_MUST_CHANGE) {
+            cli_session_fail(session, exit_code_of(session->refused), "%s: %s, with: kdc-chat passwd", session->user,
+                             kc_error_text(session->refused));
+        } else {
+            cli_session_fail_error(session, session->user, session->refused, session->retry_after);
+        }
+        return;
+    }
+    tell("%s.\n", kc_error_text(session->refused));
+    if (get_new_password(session) && catch_up(session)) {
+        (void)log_in(session, ATTEMPT_LOGIN);
     }
 }
 
 static void ask_after_refusal(struct cli_session *session)
 {
+    const enum register_answer joining = cli_register_answer(session);
+    if (joining == REGISTER_AGAIN && catch_up(session)) {
+        (void)log_in(session, session->joining.attempt);
+    }
+    if (joining != REGISTER_NOT_OURS) {
+        return;
+    }
+    if (session->refused == REASON_MUST_CHANGE ||
+        (session->new_password != NULL && cli_password_is_refusal(session->refused))) {
+        ask_new_password(session);
+        return;
+    }
     if (session->was_ready || !session->offer_account || !may_ask_again(session->refused) || !ask_possible()) {
         cli_session_fail_error(session, session->user, session->refused, session->retry_after);
         return;
@@ -316,6 +386,10 @@ void cli_login_ask(struct cli_session *session)
     session->question = QUESTION_NONE;
     if (question == QUESTION_IDENTITY) {
         ask_identity(session);
+    } else if (question == QUESTION_PASSWORD) {
+        cli_password_change(session);
+    } else if (question == QUESTION_CODE) {
+        cli_register_ask_code(session);
     } else {
         ask_after_refusal(session);
     }

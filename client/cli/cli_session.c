@@ -67,6 +67,11 @@ void cli_session_fail_error(struct cli_session *session, const char *subject, in
             "The account has another password now, or is deleted; log in again, or ask the server's operator");
         return;
     }
+    if (session->new_password != NULL && error == KC_CONNECTION_LOST) { /* the KDC may have taken it */
+        cli_session_fail(session, exit_code_of(error), "%s; whether your password is changed shows at the next login",
+                         kc_error_text(error));
+        return;
+    }
     cli_session_fail(session, exit_code_of(error), "%s%s%s%s", subject != NULL ? subject : "",
                      subject != NULL ? ": " : "", kc_error_text(error), later);
 }
@@ -127,7 +132,13 @@ static void on_disconnected(struct cli_session *session, const struct kc_event *
         session->done = true;
         return;
     }
-    if (event->error == REASON_TRIES && !session->was_ready && session->offer_account && ask_possible()) {
+    const bool may_ask =
+        session->offer_account || session->new_password != NULL || session->joining.attempt != ATTEMPT_LOGIN;
+    if (session->wanted_end != 0 && event->error == session->wanted_end && session->was_ready) {
+        session->wanted_end = 0;
+        cli_session_end(session, EXIT_CODE_OK);
+        session->done = true;
+    } else if (event->error == REASON_TRIES && !session->was_ready && may_ask && ask_possible()) {
         session->parted = true; /* whoever is being asked may go on */
         if (!session->asking) {
             session->question = QUESTION_LOGIN;
@@ -189,6 +200,10 @@ static void on_event(void *context, struct kc_client *client, const struct kc_ev
     case KC_EVENT_READY:
         session->was_ready = true;
         secret_free(&session->password);
+        if (session->new_password != NULL && !session->changes_password) {
+            fprintf(stderr, "Your password is changed.\n");
+        }
+        secret_free(&session->new_password);
         break;
     default:
         break;
@@ -286,8 +301,12 @@ enum exit_code cli_session_run(struct cli_session *session, const struct cli_ses
     while (!session->done) {
         if (session->question != QUESTION_NONE && !session->ending) {
             session->asking = true;
+            const bool changes = session->question == QUESTION_PASSWORD;
             cli_login_ask(session);
             session->asking = false;
+            if (changes && !session->done && handler->asked != NULL) {
+                handler->asked(handler->context);
+            }
         }
         if (!session->done && event_base_loop(session->base, EVLOOP_ONCE) != 0) {
             session->code = session->ending ? session->code : EXIT_CODE_OTHER;
@@ -306,6 +325,7 @@ enum exit_code cli_session_run(struct cli_session *session, const struct cli_ses
 void cli_session_close(struct cli_session *session)
 {
     secret_free(&session->password);
+    secret_free(&session->new_password);
     if (session->client != NULL) {
         kc_free(&session->client);
     }

@@ -23,25 +23,42 @@ struct cli_session_handler {
     void (*event)(void *context, const struct kc_event *event);
     void (*trace)(void *context, const char *line); /* NULL: standard error */
     void (*interrupt)(void *context);               /* Ctrl-C; NULL: the session ends */
+    void (*asked)(void *context);                   /* QUESTION_PASSWORD is done: the terminal is free again */
     void (*stop)(void *context);                    /* the loop has ended: before the last message is printed */
 };
 
 /* What is to be asked before it can go on. Asked between two turns of the loop, not in an event: the KDC may not wait for
  * so long, and the library must be able to notice before the answer is given. */
-enum question { QUESTION_NONE, QUESTION_IDENTITY, QUESTION_LOGIN };
+enum question { QUESTION_NONE, QUESTION_IDENTITY, QUESTION_LOGIN, QUESTION_PASSWORD, QUESTION_CODE };
+
+#define JOINING_ROOM 300 /* longer than any answer that makes sense */
+
+/* What somebody said who makes or activates an account: cli_register. */
+struct joining {
+    enum attempt { ATTEMPT_LOGIN, ATTEMPT_REGISTER, ATTEMPT_ACTIVATE } attempt; /* the last, or the one to be made */
+    char invitation[JOINING_ROOM];
+    char email[JOINING_ROOM];
+    char phone[JOINING_ROOM];
+    char code[JOINING_ROOM]; /* that was mailed; wiped once it is handed over */
+};
 
 struct cli_session {
     const struct options *options;
     const struct cli_session_handler *handler;
-    bool reconnect;     /* come back after a lost connection */
-    bool takes_texts;   /* shows what arrives; else it stays with its sender */
-    bool make_account;  /* register instead of logging in */
-    bool offer_account; /* after a refused login, ask whether to try again or to make the account */
+    bool reconnect;        /* come back after a lost connection */
+    bool takes_texts;      /* shows what arrives; else it stays with its sender */
+    bool make_account;     /* register instead of logging in */
+    bool changes_password; /* at the login */
+    bool offer_account;    /* after a refused login, ask whether to try again or to make the account */
+
+    int wanted_end; /* a kc_error or reason that the connection is to end with: then all is well, and this 0; 0: none */
+    struct joining joining;
 
     struct event_base *base;
     struct kc_client *client;
     char user[KC_NAME_MAX + 1];
     struct password *password;        /* NULL once logged in */
+    struct password *new_password;    /* that the login asks for in its place; NULL: none */
     bool was_ready;                   /* has been logged in */
     enum question question;           /* to be asked in the next turn */
     char offered[KC_FINGERPRINT_LEN]; /* QUESTION_IDENTITY */

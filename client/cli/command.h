@@ -27,6 +27,9 @@ enum exit_code chat_command(const struct options *options, char *const *argument
 enum exit_code send_command(const struct options *options, char *const *arguments);
 enum exit_code listen_command(const struct options *options, char *const *arguments);
 enum exit_code list_command(const struct options *options, char *const *arguments);
+enum exit_code passwd_command(const struct options *options, char *const *arguments);
+enum exit_code activate_command(const struct options *options, char *const *arguments);
+enum exit_code deactivate_command(const struct options *options, char *const *arguments);
 enum exit_code register_command(const struct options *options, char *const *arguments);
 enum exit_code version_command(const struct options *options, char *const *arguments);
 

@@ -86,6 +86,7 @@ const struct exit_code_description exit_code_table[] = {
     { EXIT_CODE_REFUSED, "input refused: name, password or text; name taken; registration closed" },
     { EXIT_CODE_BUSY, "busy or temporarily unavailable: try again later" },
     { EXIT_CODE_ENDED, "ended: logged in elsewhere, or kicked by the operator" },
+    { EXIT_CODE_PENDING, "a code was mailed: give it next" },
     { EXIT_CODE_INTERRUPTED, "interrupted" },
     { EXIT_CODE_OK, NULL },
 };

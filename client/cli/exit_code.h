@@ -17,6 +17,7 @@ enum exit_code {
     EXIT_CODE_REFUSED = 9,      /* input not allowed: name, password, text; name taken; registration closed */
     EXIT_CODE_BUSY = 10,        /* busy, or temporarily unavailable: try again later */
     EXIT_CODE_ENDED = 11,       /* taken over by another login, or kicked by the operator */
+    EXIT_CODE_PENDING = 12,     /* a code was mailed, and must be given next: kdc-chat activate, deactivate */
     EXIT_CODE_INTERRUPTED = 130,
 };
 

@@ -190,8 +190,17 @@ const struct option_description option_table[OPTION_ID_COUNT] = {
     [OPTION_ALL] = { "all", 'a', NULL, "listen: tell also who comes and goes, and what happens to the connection", NULL,
                      NULL, check_switch },
     [OPTION_COUNT] = { "count", 'n', "N", "listen: end after N texts", NULL, NULL, check_number },
+    [OPTION_INVITE] = { "invite", 0, "CODE", "register: the invitation that the KDC's operator gave", NULL, NULL,
+                        NULL },
+    [OPTION_EMAIL] = { "email", 0, "ADDRESS", "register: an e-mail address, where the KDC asks for one", NULL, NULL,
+                       NULL },
+    [OPTION_PHONE] = { "phone", 0, "NUMBER", "register: a telephone number (+ and digits)", NULL, NULL, NULL },
+    [OPTION_CODE] = { "code", 0, "CODE", "activate, deactivate: the code that was mailed", NULL, NULL, NULL },
     [OPTION_TIMEOUT] = { "timeout", 't', "S", "send, listen: give up after S seconds (send: 15)", NULL, NULL,
                          check_number },
+    [OPTION_NEW_PASSWORD_FILE] = { "new-password-file", 0, "FILE",
+                                   "passwd: the new password is the first line of FILE; else it is asked for", NULL,
+                                   NULL, NULL },
 };
 
 /* --- Setting them --- */

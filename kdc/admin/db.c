@@ -1,27 +1,34 @@
 /* kdc-admin db ...: the database itself. */
 #include "kdc/admin/command.h"
 #include "kdc/admin/output.h"
+#include "kdc/audit_events.h"
 #include "kdc/schema.h"
 
 #include <stdio.h>
+#include <string.h>
 
 struct changes {
     bool json;
     json_t *list; /* when json */
     size_t count;
+    char made[250]; /* for the audit log: the first ones */
 };
 
 static void change_tell(void *context, const char *what, const char *name)
 {
     struct changes *changes = context;
-    changes->count++;
+    const bool kept = strcmp(what, SCHEMA_KEPT) == 0;
+    const size_t len = strlen(changes->made);
+    changes->count += kept ? 0 : 1;
+    if (!kept && strcmp(what, "procedure") != 0)
+        (void)snprintf(changes->made + len, sizeof changes->made - len, "%s%s %s", len == 0 ? "" : ", ", what, name);
     if (changes->json) {
         (void)json_array_append_new(changes->list, json_pack("{s:s, s:s}", "what", what, "name", name));
         return;
     }
-    (void)printf("made the %s ", what);
+    (void)printf(kept ? "%s " : "made the %s ", what);
     text_print(stdout, name);
-    (void)putchar('\n');
+    (void)printf(kept ? ": another one than ours is in its place\n" : "\n");
 }
 
 static enum exit_code schema_change_run(struct admin *admin,
@@ -39,6 +46,8 @@ static enum exit_code schema_change_run(struct admin *admin,
         code = complain_store(store, result, "the database was not brought up to date");
         goto out;
     }
+    if (changes.count > 0)
+        admin_record_done(admin, AUDIT_DATABASE_CHANGED, "", changes.made);
     if (admin->json) {
         json_print(json_pack("{s:s, s:O}", "database", admin->config.db_name, "made", changes.list));
     } else {
@@ -57,8 +66,52 @@ enum exit_code db_init(struct admin *admin)
     return schema_change_run(admin, schema_init);
 }
 
+/* ---- what a migration would run ---- */
+
+struct pieces {
+    bool json;
+    json_t *list;
+    size_t count;
+};
+
+/* For the mariadb client: so nothing of it is changed, but what could move a cursor. */
+static void piece_tell(void *context, const char *what, const char *name, const char *sql)
+{
+    struct pieces *pieces = context;
+    pieces->count++;
+    if (pieces->json) {
+        (void)json_array_append_new(pieces->list, json_pack("{s:s, s:s, s:s}", "what", what, "name", name, "sql", sql));
+        return;
+    }
+    (void)printf("-- %s ", what);
+    text_print(stdout, name);
+    (void)printf("\n%s\n", sql);
+}
+
+static enum exit_code plan_print(struct admin *admin)
+{
+    struct pieces pieces = { .json = admin->json, .list = json_array() };
+    struct store *store = store_new(&admin->config, STORE_ACCOUNT_ADMIN);
+    enum exit_code code = EXIT_DONE;
+    const enum store_result result =
+        store == NULL || pieces.list == NULL ? STORE_UNAVAILABLE : schema_plan(store, piece_tell, &pieces);
+    if (store == NULL || pieces.list == NULL)
+        code = complain(EXIT_OTHER, "memory is out");
+    else if (result != STORE_OK)
+        code = complain_store(store, result, "what is to be done can't be told");
+    else if (admin->json)
+        json_print(json_pack("{s:s, s:O}", "database", admin->config.db_name, "would_run", pieces.list));
+    else if (pieces.count == 0)
+        (void)puts("-- The database is up to date: nothing is to be done.");
+    json_decref(pieces.list);
+    store_free(&store);
+    return code;
+}
+
 enum exit_code db_migrate(struct admin *admin)
 {
+    if ((admin->options & OPTION_DRY_RUN) != 0)
+        return plan_print(admin);
     return schema_change_run(admin, schema_migrate);
 }
 

@@ -11,5 +11,6 @@ const struct exit_code_description admin_exit_codes[] = {
     { EXIT_DATABASE, "the database can't be reached" },
     { EXIT_NOT_RUNNING, "kdcd isn't running" },
     { EXIT_REFUSED, "a name, password or answer that isn't accepted" },
+    { EXIT_FOUND, "a check has found something wrong" },
     { EXIT_DONE, NULL },
 };

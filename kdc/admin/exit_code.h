@@ -15,6 +15,7 @@ enum exit_code {
     EXIT_DATABASE = 5,    /* the database can't be reached now */
     EXIT_NOT_RUNNING = 6, /* kdcd isn't running */
     EXIT_REFUSED = 7,     /* what was given isn't allowed: a name, a password, an answer that wasn't yes */
+    EXIT_FOUND = 8,       /* a check has found something wrong */
 };
 
 struct exit_code_description {

@@ -1,6 +1,7 @@
 /* kdc-admin identity ...: the KDC's identity file. */
 #include "kdc/admin/command.h"
 #include "kdc/admin/output.h"
+#include "kdc/audit_events.h"
 #include "kdc/identity_file.h"
 
 #include <stdio.h>
@@ -60,6 +61,11 @@ enum exit_code identity_init(struct admin *admin)
         identity_file_load_or_make(admin->config.identity_file, &rng_system, &identity, error);
     if (result < 0)
         return complain(EXIT_OTHER, "%s", error);
+    if (result == IDENTITY_FILE_MADE) {
+        char fingerprint[IDENTITY_FINGERPRINT_LEN];
+        identity_fingerprint(identity->public_key, fingerprint);
+        admin_record_done(admin, AUDIT_IDENTITY_MADE, "", fingerprint);
+    }
     enum exit_code code = identity_print(admin, identity);
     identity_free(&identity);
     return code;

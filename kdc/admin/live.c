@@ -1,6 +1,7 @@
-/* kdc-admin who, kick, status: what a running kdcd tells and does. */
+/* kdc-admin who, kick: who is logged in, and ending that. */
 #include "kdc/admin/command.h"
 #include "kdc/admin/output.h"
+#include "kdc/audit_events.h"
 #include "kdc/control_client.h"
 #include "wire/name.h"
 
@@ -101,6 +102,7 @@ enum exit_code live_kick(struct admin *admin)
     json_decref(reply);
     if (ended == 0)
         return complain(EXIT_NOT_FOUND, "%s isn't logged in", name.text);
+    admin_record_done(admin, AUDIT_USER_KICKED, name.text, "");
     if (admin->json)
         json_print(json_pack("{s:s, s:I}", "user", name.text, "ended", (json_int_t)ended));
     else
@@ -153,49 +155,39 @@ enum exit_code live_end(struct admin *admin, const char *user, const char *reaso
     return EXIT_DONE;
 }
 
-/* Most figures are counts. */
-static const char *unit_of(const char *title)
+/* Asks without a word about a kdcd that isn't running. *reply is set on EXIT_DONE. */
+static enum exit_code ask_quietly(struct admin *admin, json_t *request, const char *user, json_t **reply)
 {
-    if (strcmp(title, "uptime") == 0)
-        return " s";
-    return strncmp(title, "secret memory ", strlen("secret memory ")) == 0 ? " bytes" : "";
+    char error[CONTROL_ERROR_MAX];
+    enum control_result result = CONTROL_FAILED;
+    *reply = NULL;
+    if (request == NULL)
+        (void)snprintf(error, sizeof error, "memory is out");
+    else
+        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, reply, error);
+    json_decref(request);
+    if (result == CONTROL_NOT_RUNNING)
+        return EXIT_NOT_RUNNING;
+    return result == CONTROL_OK ? EXIT_DONE : complain(EXIT_OTHER, "kdcd can't be asked about %s: %s", user, error);
 }
 
-/* A status reply as a table: whatever kdcd tells, nested objects with their name in front. */
-static void status_rows(struct table *table, const json_t *object, const char *prefix)
+enum exit_code live_expires(struct admin *admin, const char *user, uint64_t expires)
 {
-    const char *key;
-    json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-    {
-        char title[80];
-        char text[32];
-        (void)snprintf(title, sizeof title, "%s%s%s", prefix, prefix[0] == '\0' ? "" : " ", key);
-        for (char *at = title; *at != '\0'; at++)
-            *at = *at == '_' ? ' ' : *at;
-        if (json_is_object(value)) {
-            status_rows(table, value, title);
-            continue;
-        }
-        (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT "%s", json_integer_value(value), unit_of(title));
-        table_add(table, title);
-        table_add(table, json_is_string(value) ? json_string_value(value) : text);
-    }
-}
-
-enum exit_code live_status(struct admin *admin)
-{
-    enum exit_code code;
-    json_t *reply = ask(admin, json_pack("{s:s}", "command", "status"), "kdcd's status can't be told", &code);
-    if (reply == NULL)
-        return code;
-    if (admin->json) {
-        json_print(reply);
-        return EXIT_DONE;
-    }
-    struct table table = { .columns = 2 };
-    status_rows(&table, reply, "");
-    table_print(&table);
+    json_t *reply = NULL;
+    json_t *request = json_pack("{s:s, s:s, s:I}", "command", "expires", "user", user, "expires", (json_int_t)expires);
+    const enum exit_code code = ask_quietly(admin, request, user, &reply);
     json_decref(reply);
-    return EXIT_DONE;
+    if (code == EXIT_OTHER)
+        return complain(code, "that is done, but a session of %s may not know it", user);
+    return code == EXIT_NOT_RUNNING ? EXIT_DONE : code;
+}
+
+enum exit_code live_session(struct admin *admin, const char *user, json_t **session)
+{
+    json_t *reply = NULL;
+    json_t *request = json_pack("{s:s, s:s}", "command", "who", "user", user);
+    const enum exit_code code = ask_quietly(admin, request, user, &reply);
+    *session = json_incref(json_array_get(json_object_get(reply, "sessions"), 0));
+    json_decref(reply);
+    return code;
 }

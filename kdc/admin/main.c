@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-#define WORDS_MAX 3
+#define WORDS_MAX 4
 
 const char *argp_program_version = "kdc-admin (kdc-chat) " KDC_CHAT_VERSION;
 
@@ -61,7 +61,7 @@ static char *help_add(int key, const char *text, void *input)
         (void)snprintf(usage, sizeof usage, "%s%s%s%s%s", command->group == NULL ? "" : command->group,
                        command->group == NULL ? "" : " ", command->name, command->argument == NULL ? "" : " ",
                        command->argument == NULL ? "" : command->argument);
-        (void)fprintf(out, "  %-20s %s\n", usage, command->doc);
+        (void)fprintf(out, "  %-20s  %s\n", usage, command->doc);
     }
     (void)fputs("\nA new password is asked for on a terminal, and otherwise read from standard\ninput (first line).\n\n"
                 "Exit status:\n",
@@ -89,17 +89,22 @@ static const struct command *command_find(const struct parsing *parsing, struct 
     for (const struct command *command = commands; command->name != NULL; command++) {
         bool found = command->group == NULL ? strcmp(first, command->name) == 0
                                             : strcmp(first, command->group) == 0 && strcmp(second, command->name) == 0;
-        group = group || (command->group != NULL && strcmp(first, command->group) == 0);
+        const bool of_group = command->group != NULL && strcmp(first, command->group) == 0;
+        const bool alone = of_group && (command->options & COMMAND_OF_GROUP) != 0 && parsing->count == 1;
+        found = found || alone;
+        group = group || of_group;
         if (!found)
             continue;
-        size_t words = command->group == NULL ? 1 : 2;
-        size_t most = words + (command->argument == NULL ? 0 : 1);
+        size_t words = command->group == NULL || alone ? 1 : 2;
+        const bool two = command->argument != NULL && strchr(command->argument, ' ') != NULL;
+        size_t most = words + (command->argument == NULL ? 0 : two ? 2 : 1);
         size_t least = command->argument != NULL && command->argument[0] == '[' ? words : most;
         if (parsing->count < least || parsing->count > most) {
             (void)complain(EXIT_BAD_USAGE, "%s%s%s takes %s%s: see kdc-admin --help",
                            command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ",
                            command->name,
                            command->argument == NULL ? "no argument"
+                           : two                     ? "two arguments: "
                            : least < most            ? "at most one argument: "
                                                      : "one argument: ",
                            command->argument == NULL ? "" : command->argument);
@@ -112,6 +117,7 @@ static const struct command *command_find(const struct parsing *parsing, struct 
             return NULL;
         }
         admin->argument = parsing->count > words ? parsing->words[words] : NULL;
+        admin->second = parsing->count > words + 1 ? parsing->words[words + 1] : NULL;
         return command;
     }
     (void)complain(EXIT_BAD_USAGE, "there is no command '%s%s%s': see kdc-admin --help", first,

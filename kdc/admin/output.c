@@ -142,7 +142,7 @@ json_t *time_json(uint64_t ms)
 
 void json_put(FILE *out, json_t *json)
 {
-    char *text = json_dumps(json, JSON_ENSURE_ASCII | JSON_COMPACT);
+    char *text = json_dumps(json, JSON_ENSURE_ASCII | JSON_COMPACT | JSON_REAL_PRECISION(15));
     if (text == NULL)
         memory_out();
     /* The one control character that jansson leaves as it is. */

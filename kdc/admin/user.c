@@ -1,248 +1,270 @@
-/* kdc-admin user ...: accounts. */
+/* kdc-admin user add, passwd, set: accounts and their passwords. */
 #include "kdc/admin/user.h"
 #include "crypto/secret.h"
-#include "kdc/admin/command.h"
 #include "kdc/admin/output.h"
-#include "wire/name.h"
+#include "kdc/audit_events.h"
+#include "kdc/clock.h"
+#include "kdc/store_registration.h"
+#include "wire/reason.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-/* The name that was given, and a store. Ended by end(). EXIT_DONE, or it has complained. */
-struct account {
-    struct name name;
-    struct store *store;
+/* ---- a new password ---- */
+
+struct new_password {
+    char *text; /* secret memory */
+    bool generated;
+    char hash[PASSWORD_HASH_LEN];
 };
 
-static enum exit_code begin(struct admin *admin, struct account *account)
+static void password_end(struct new_password *password)
 {
-    account->store = NULL;
-    if (admin->argument != NULL && name_from_string(admin->argument, &account->name) != 0)
-        return complain(EXIT_REFUSED,
-                        "'%s' can't be a user's name: 1 to 32 of a-z 0-9 . _ -, the first one a letter or digit",
-                        admin->argument);
-    account->store = store_new(&admin->config, STORE_ACCOUNT_ADMIN);
-    return account->store == NULL ? complain(EXIT_OTHER, "memory is out") : EXIT_DONE;
+    secret_free(&password->text);
+    secret_wipe(password->hash, sizeof password->hash);
 }
 
-static enum exit_code end(struct account *account, enum exit_code code)
+/* Shown once, when it is the account's. */
+static const char *password_shown(const struct new_password *password)
 {
-    store_free(&account->store);
-    return code;
+    return password->generated ? password->text : NULL;
 }
 
-static enum exit_code store_failed(struct account *account, enum store_result result, const char *what)
+static enum exit_code password_take(struct admin *admin, const struct account *account, struct new_password *password)
 {
-    char text[128];
-    if (result == STORE_NOT_FOUND)
-        return complain(EXIT_NOT_FOUND, "there is no user %s", account->name.text);
-    (void)snprintf(text, sizeof text, "user %s was not %s", account->name.text, what);
-    return complain_store(account->store, result, text);
+    *password = (struct new_password){ .text = NULL };
+    if (admin->password_file != NULL && (admin->options & OPTION_GENERATE) != 0)
+        return complain(EXIT_BAD_USAGE, "either --generate or --password-file, not both: see kdc-admin --help");
+    return password_ask(admin, &account->name, &password->text, &password->generated);
 }
 
-/* An entry in the audit log. The deed is done: that it isn't in the log is worth a word, not a failure. */
-static void audit(struct account *account, const char *event)
+static enum exit_code password_make_hash(struct admin *admin, struct new_password *password)
 {
-    char detail[64];
-    (void)snprintf(detail, sizeof detail, "by operating system user %u", (unsigned)getuid());
-    if (store_audit(account->store, event, account->name.text, "kdc-admin", detail) != STORE_OK)
-        (void)complain(EXIT_DONE, "that is done, but it isn't in the audit log: %s", store_error(account->store));
+    if (password_hash(password->text, admin->config.bcrypt_cost, &rng_system, password->hash) == PASSWORD_MATCH)
+        return EXIT_DONE;
+    return complain(EXIT_OTHER, "the password can't be hashed: memory or randomness is out");
 }
 
-/* What was done; kdcd is told, and the session ended, too, when there is a reason. */
-static enum exit_code done(struct admin *admin, struct account *account, const char *event, const char *reason)
+/* Whether it is the present one or one of those that policy has kept. EXIT_DONE: no; or it has complained. */
+static enum exit_code history_judge(struct admin *admin, struct account *account, const struct store_user *user,
+                                    const struct new_password *password)
 {
-    json_int_t ended = 0;
-    enum exit_code code;
-    audit(account, event);
-    if (!admin->json)
-        (void)printf("User %s is %s.\n", account->name.text, strchr(event, ' ') + 1);
-    code = live_refresh(admin, account->name.text); /* before the session is ended: or it would be back at once */
-    if (reason != NULL) {
-        const enum exit_code end_code = live_end(admin, account->name.text, reason, &ended);
-        code = code == EXIT_DONE ? end_code : code;
-    }
-    if (admin->json)
-        json_print(json_pack("{s:s, s:s, s:I}", "user", account->name.text, "done", strchr(event, ' ') + 1,
-                             "sessions_ended", ended));
-    return code;
+    char hashes[PASSWORD_HISTORY_MAX + 1][PASSWORD_HASH_LEN];
+    size_t count = 0;
+    bool used = false;
+    if (admin->config.password_history == 0 || password->generated || (admin->options & OPTION_FORCE) != 0)
+        return EXIT_DONE;
+    const enum store_result result =
+        store_user_history(account->store, user->id, hashes, admin->config.password_history, &count);
+    memcpy(hashes[count++], user->hash, sizeof user->hash);
+    for (size_t i = 0; i < count && result == STORE_OK && !used; i++)
+        used = password_verify(password->text, hashes[i]) == PASSWORD_MATCH;
+    secret_wipe(hashes, sizeof hashes);
+    if (result != STORE_OK)
+        return account_failed(account, result, "given another password");
+    return used ? complain(EXIT_REFUSED, "the password for %s was not taken. %s", account->name.text,
+                           reason_text(REASON_PASSWORD_REUSED))
+                : EXIT_DONE;
 }
 
-/* A new password's hash. EXIT_DONE, or it has complained. */
-static enum exit_code hash_ask(struct admin *admin, struct account *account, char hash[PASSWORD_HASH_LEN])
+/* ---- add ---- */
+
+static enum exit_code taken(const struct account *account)
 {
-    char *password = NULL; /* secret */
-    enum exit_code code = password_ask(admin, account->name.text, &password);
-    if (code == EXIT_DONE && password_hash(password, admin->config.bcrypt_cost, &rng_system, hash) != PASSWORD_MATCH)
-        code = complain(EXIT_OTHER, "the password can't be hashed: memory or randomness is out");
-    secret_free(&password);
-    return code;
+    return complain(EXIT_EXISTS,
+                    "there is a user %s already: choose another name, or change the password with: "
+                    "kdc-admin user passwd %s",
+                    account->name.text, account->name.text);
+}
+
+static enum exit_code contact_taken(const struct account *account, bool email, const char *what)
+{
+    return complain(EXIT_EXISTS,
+                    "user %s was not %s: another account has that %s, and registration.contact_unique is on",
+                    account->name.text, what, email ? "e-mail address" : "telephone number");
+}
+
+/* Those that options give; "none" and no option: none. EXIT_DONE, or it has complained. */
+static enum exit_code contacts_take(const struct admin *admin, struct email *email, struct phone *phone)
+{
+    const char *e = admin->email == NULL || strcmp(admin->email, "none") == 0 ? "" : admin->email;
+    const char *p = admin->phone == NULL || strcmp(admin->phone, "none") == 0 ? "" : admin->phone;
+    if (e[0] != '\0' && email_parse((struct bytes){ (const uint8_t *)e, strlen(e) }, email) != 0)
+        return complain(EXIT_REFUSED, "'%s' can't be an e-mail address: give one such as alice@example.org, or none",
+                        e);
+    if (p[0] != '\0' && phone_parse((struct bytes){ (const uint8_t *)p, strlen(p) }, phone) != 0)
+        return complain(EXIT_REFUSED, "'%s' can't be a telephone number: give + and 6 to 15 digits, or none", p);
+    return EXIT_DONE;
+}
+
+static enum exit_code add(struct admin *admin, struct account *account, struct new_password *password)
+{
+    struct store_user user = { .name = account->name, .must_change = (admin->options & OPTION_MUST_CHANGE) != 0 };
+    enum exit_code code = expires_take(admin->expires, &user.expires);
+    if (code == EXIT_DONE && user.expires != 0 && user.expires <= clock_wall_ms())
+        code = complain(EXIT_REFUSED, "user %s was not added: --expires %s is over already", account->name.text,
+                        admin->expires);
+    if (code != EXIT_DONE)
+        return code;
+    code = contacts_take(admin, &user.email, &user.phone);
+    if (code != EXIT_DONE)
+        return code;
+    /* Before anybody types a password in vain. */
+    struct store_user there;
+    enum store_result result = store_user_find(account->store, &account->name, &there);
+    secret_wipe(&there, sizeof there);
+    if (result == STORE_OK)
+        return taken(account);
+    if (result != STORE_NOT_FOUND)
+        return account_failed(account, result, "added");
+    code = password_take(admin, account, password);
+    if (code == EXIT_DONE)
+        code = password_make_hash(admin, password);
+    if (code != EXIT_DONE)
+        return code;
+    memcpy(user.hash, password->hash, sizeof user.hash);
+    enum store_taken what = STORE_TAKEN_NAME;
+    result = store_user_make(account->store, &user, admin->config.contact_unique, &what);
+    secret_wipe(user.hash, sizeof user.hash);
+    if (result == STORE_EXISTS)
+        return what == STORE_TAKEN_NAME ? taken(account) : contact_taken(account, what == STORE_TAKEN_EMAIL, "added");
+    if (result != STORE_OK)
+        return account_failed(account, result, "added");
+    return account_done(
+        admin, account,
+        &(struct account_deed){ .event = AUDIT_USER_ADDED, .done = "added", .password = password_shown(password) });
 }
 
 enum exit_code user_add(struct admin *admin)
 {
     struct account account;
-    struct store_user user;
-    char hash[PASSWORD_HASH_LEN];
-    uint64_t id = 0;
-    enum exit_code code = begin(admin, &account);
-    if (code != EXIT_DONE)
-        return code;
-    /* Before anybody types a password in vain. */
-    enum store_result result = store_user_find(account.store, &account.name, &user);
-    secret_wipe(&user, sizeof user);
-    if (result == STORE_NOT_FOUND) {
-        code = hash_ask(admin, &account, hash);
-        if (code != EXIT_DONE)
-            return end(&account, code);
-        result = store_user_add(account.store, &account.name, hash, USER_ACTIVE, &id);
-        secret_wipe(hash, sizeof hash);
-        if (result == STORE_OK)
-            return end(&account, done(admin, &account, "user added", NULL));
-    } else if (result == STORE_OK) {
-        result = STORE_EXISTS;
-    }
-    if (result == STORE_EXISTS)
-        return end(&account, complain(EXIT_EXISTS,
-                                      "there is a user %s already: choose another name, or change the password with: "
-                                      "kdc-admin user passwd %s",
-                                      account.name.text, account.name.text));
-    return end(&account, store_failed(&account, result, "added"));
+    struct new_password password = { .text = NULL };
+    enum exit_code code = account_begin(admin, &account);
+    if (code == EXIT_DONE)
+        code = add(admin, &account, &password);
+    password_end(&password);
+    return account_end(&account, code);
 }
 
-json_t *user_json(const struct store_user *user)
-{
-    return json_pack("{s:I, s:s, s:s, s:o, s:o}", "id", (json_int_t)user->id, "name", user->name.text, "state",
-                     user_state_word(user->state), "created", time_json(user->created), "last_login",
-                     time_json(user->last_login));
-}
+/* ---- passwd ---- */
 
-/* What a hash is, without what could be guessed from: "bcrypt, cost 12". */
-static void hash_describe(const char *hash, char out[64])
+static enum exit_code change(struct admin *admin, struct account *account, struct store_user *user,
+                             struct new_password *password)
 {
-    static const size_t prefix_len = sizeof "$2b$" - 1;
-    if (password_hash_valid(hash))
-        (void)snprintf(out, 64, "bcrypt, cost %lu", strtoul(hash + prefix_len, NULL, 10));
-    else
-        (void)snprintf(out, 64, "not a bcrypt hash: nobody can log in with it");
-}
-
-enum exit_code user_show(struct admin *admin)
-{
-    struct account account;
-    struct store_user user;
-    char hash[64];
-    char time[TIME_TEXT_LEN];
-    enum exit_code code = begin(admin, &account);
-    if (code != EXIT_DONE)
-        return code;
-    enum store_result result = store_user_find(account.store, &account.name, &user);
+    const bool must_change = (admin->options & OPTION_MUST_CHANGE) != 0;
+    enum store_result result = store_user_find(account->store, &account->name, user);
     if (result != STORE_OK)
-        return end(&account, store_failed(&account, result, "found"));
-    hash_describe(user.hash, hash);
-    secret_wipe(user.hash, sizeof user.hash);
-    if (admin->json) {
-        json_t *json = user_json(&user);
-        (void)json_object_set_new(json, "password", json_string(hash));
-        json_print(json);
-        return end(&account, EXIT_DONE);
-    }
-    struct table table = { .columns = 2 };
-    table_add(&table, "name");
-    table_add(&table, user.name.text);
-    table_add(&table, "state");
-    table_add(&table, user_state_word(user.state));
-    table_add(&table, "created");
-    time_text_short(user.created, time);
-    table_add(&table, time);
-    table_add(&table, "last login");
-    time_text_short(user.last_login, time);
-    table_add(&table, time);
-    table_add(&table, "password");
-    table_add(&table, hash);
-    table_add(&table, "id");
-    table_add_number(&table, user.id);
-    table_print(&table);
-    return end(&account, EXIT_DONE);
+        return account_failed(account, result, "given another password");
+    enum exit_code code = password_take(admin, account, password);
+    if (code == EXIT_DONE)
+        code = history_judge(admin, account, user, password);
+    if (code == EXIT_DONE)
+        code = password_make_hash(admin, password);
+    if (code != EXIT_DONE)
+        return code;
+    result = store_user_set_hash(account->store, user->id, password->hash, must_change, admin->config.password_history);
+    if (result != STORE_OK)
+        return account_failed(account, result, "given another password");
+    return account_done(admin, account,
+                        &(struct account_deed){ .event = AUDIT_USER_PASSWORD,
+                                                .detail = must_change ? "to be changed at the next login" : NULL,
+                                                .done = "given another password",
+                                                .reason = must_change ? "must_change" : "login_failed",
+                                                .password = password_shown(password) });
 }
 
 enum exit_code user_passwd(struct admin *admin)
 {
     struct account account;
-    struct store_user user;
-    char hash[PASSWORD_HASH_LEN];
-    enum exit_code code = begin(admin, &account);
-    if (code != EXIT_DONE)
-        return code;
-    enum store_result result = store_user_find(account.store, &account.name, &user);
+    struct store_user user = { .id = 0 };
+    struct new_password password = { .text = NULL };
+    enum exit_code code = account_begin(admin, &account);
+    if (code == EXIT_DONE)
+        code = change(admin, &account, &user, &password);
+    password_end(&password);
     secret_wipe(user.hash, sizeof user.hash);
-    if (result == STORE_OK) {
-        code = hash_ask(admin, &account, hash);
-        if (code != EXIT_DONE)
-            return end(&account, code);
-        result = store_user_set_hash(account.store, user.id, hash);
-        secret_wipe(hash, sizeof hash);
-    }
-    if (result != STORE_OK)
-        return end(&account, store_failed(&account, result, "given another password"));
-    return end(&account, done(admin, &account, "user given another password", "login_failed"));
+    return account_end(&account, code);
 }
 
-static enum exit_code state_set(struct admin *admin, enum user_state state, const char *event, const char *reason)
+/* ---- set ---- */
+
+/* The new end takes effect on a session, too: at once if it is over. */
+static enum exit_code set_expiry(struct admin *admin, struct account *account)
 {
-    struct account account;
-    enum exit_code code = begin(admin, &account);
+    char text[TIME_TEXT_LEN];
+    char done[64];
+    uint64_t expires = 0;
+    enum exit_code code = expires_take(admin->expires, &expires);
     if (code != EXIT_DONE)
         return code;
-    enum store_result result = store_user_set_state(account.store, &account.name, state);
+    const enum store_result result = store_user_set_expiry(account->store, &account->name, expires);
     if (result != STORE_OK)
-        return end(&account, store_failed(&account, result, strchr(event, ' ') + 1));
-    return end(&account, done(admin, &account, event, reason));
+        return account_failed(account, result, "changed");
+    time_text_short(expires, text);
+    (void)snprintf(done, sizeof done, expires == 0 ? "made to expire never" : "made to expire at %s", text);
+    const bool over = expires != 0 && expires <= clock_wall_ms();
+    code = account_done(admin, account,
+                        &(struct account_deed){ .event = AUDIT_USER_CHANGED,
+                                                .detail = done,
+                                                .done = done,
+                                                .reason = over ? "account_expired" : NULL,
+                                                .more = json_pack("{s:o}", "expires", time_json(expires)) });
+    const enum exit_code told = over ? EXIT_DONE : live_expires(admin, account->name.text, expires);
+    return code == EXIT_DONE ? told : code;
 }
 
-enum exit_code user_lock(struct admin *admin)
+static enum exit_code set_must_change(struct admin *admin, struct account *account)
 {
-    return state_set(admin, USER_LOCKED, "user locked", "account_locked");
+    const enum store_result result = store_user_set_must_change(account->store, &account->name);
+    if (result != STORE_OK)
+        return account_failed(account, result, "changed");
+    return account_done(admin, account,
+                        &(struct account_deed){ .event = AUDIT_USER_CHANGED,
+                                                .detail = "must change the password at the next login",
+                                                .done = "asked to change the password at the next login",
+                                                .reason = "must_change" });
 }
 
-enum exit_code user_unlock(struct admin *admin)
+/* A session doesn't notice. */
+static enum exit_code set_contact(struct admin *admin, struct account *account)
 {
-    return state_set(admin, USER_ACTIVE, "user unlocked", NULL);
-}
-
-/* Whether the person says yes. */
-static bool confirmed(const char *name)
-{
-    char answer[16] = "";
-    (void)printf("Delete user %s, with the records of their conversations? This can't be undone. [yes/no] ", name);
-    (void)fflush(stdout);
-    if (fgets(answer, sizeof answer, stdin) == NULL)
-        (void)putchar('\n');
-    return strcmp(answer, "yes\n") == 0;
-}
-
-enum exit_code user_delete(struct admin *admin)
-{
-    struct account account;
-    struct store_user user;
-    enum exit_code code = begin(admin, &account);
+    struct email email = { "" };
+    struct phone phone = { "" };
+    const bool is_email = admin->email != NULL;
+    char done[300];
+    enum exit_code code = contacts_take(admin, &email, &phone);
     if (code != EXIT_DONE)
         return code;
-    enum store_result result = store_user_find(account.store, &account.name, &user);
-    secret_wipe(&user, sizeof user);
-    if (result == STORE_OK && (admin->options & OPTION_YES) == 0) {
-        if (!isatty(STDIN_FILENO))
-            return end(&account,
-                       complain(EXIT_REFUSED, "user %s was not deleted: without a terminal to ask, it takes --yes",
-                                account.name.text));
-        if (!confirmed(account.name.text))
-            return end(&account, complain(EXIT_REFUSED, "user %s was not deleted", account.name.text));
-    }
-    if (result == STORE_OK)
-        result = store_user_delete(account.store, &account.name);
+    const bool unique = admin->config.contact_unique;
+    const enum store_result result = is_email ? store_user_set_email(account->store, &account->name, &email, unique)
+                                              : store_user_set_phone(account->store, &account->name, &phone, unique);
+    if (result == STORE_EXISTS)
+        return contact_taken(account, is_email, "changed");
     if (result != STORE_OK)
-        return end(&account, store_failed(&account, result, "deleted"));
-    return end(&account, done(admin, &account, "user deleted", "login_failed"));
+        return account_failed(account, result, "changed");
+    const char *contact = is_email ? email.text : phone.text;
+    (void)snprintf(done, sizeof done, "%s %s %s", contact[0] == '\0' ? "left without" : "reached by",
+                   is_email ? "e-mail" : "telephone", contact[0] == '\0' ? "now" : contact);
+    return account_done(
+        admin, account,
+        &(struct account_deed){ .event = AUDIT_USER_CHANGED,
+                                .detail = is_email ? "another e-mail address" : "another telephone number",
+                                .done = done });
+}
+
+enum exit_code user_set(struct admin *admin)
+{
+    struct account account;
+    enum exit_code (*set)(struct admin *, struct account *) =
+        admin->options == OPTION_EXPIRES                                   ? set_expiry
+        : admin->options == OPTION_MUST_CHANGE                             ? set_must_change
+        : admin->options == OPTION_EMAIL || admin->options == OPTION_PHONE ? set_contact
+                                                                           : NULL;
+    if (set == NULL)
+        return complain(EXIT_BAD_USAGE,
+                        "user set takes one of --expires, --must-change, --email and --phone: see kdc-admin --help");
+    enum exit_code code = account_begin(admin, &account);
+    if (code == EXIT_DONE)
+        code = set(admin, &account);
+    return account_end(&account, code);
 }

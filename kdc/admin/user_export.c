@@ -1,82 +1,17 @@
 /* kdc-admin user export: read and written part by part, all as it was at one moment. */
 #include "crypto/secret.h"
 #include "kdc/admin/command.h"
+#include "kdc/admin/new_file.h"
 #include "kdc/admin/output.h"
 #include "kdc/admin/user.h"
+#include "kdc/audit_events.h"
 #include "wire/name.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #define EXPORT_PART 1000 /* users asked for at once */
-
-/* ---- the file: a new one beside it takes its place once it is complete ---- */
-
-static char beside[PATH_MAX]; /* for the handler of signals; empty: there is none */
-static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
-#define ENDING_COUNT (sizeof ending / sizeof ending[0])
-static struct sigaction before[ENDING_COUNT];
-
-/* What was written has hashes in it: it doesn't stay. */
-static void interrupted(int number)
-{
-    (void)unlink(beside);
-    (void)signal(number, SIG_DFL);
-    (void)raise(number);
-}
-
-/* NULL, and it has complained. */
-static FILE *file_make(const char *path)
-{
-    struct stat st;
-    if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-        (void)complain(EXIT_OTHER, "%s can't be written: it isn't a regular file; - is standard output", path);
-        return NULL;
-    }
-    if (snprintf(beside, sizeof beside, "%s.%ld.new", path, (long)getpid()) >= (int)sizeof beside) {
-        (void)complain(EXIT_OTHER, "%s can't be written: %s", path, strerror(ENAMETOOLONG));
-        return NULL;
-    }
-    const int fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    FILE *out = fd < 0 ? NULL : fdopen(fd, "w");
-    if (out == NULL) {
-        (void)complain(EXIT_OTHER, "%s can't be written: %s", path, strerror(errno));
-        if (fd >= 0) {
-            (void)close(fd);
-            (void)unlink(beside);
-        }
-        return NULL;
-    }
-    for (size_t i = 0; i < ENDING_COUNT; i++) {
-        const struct sigaction end = { .sa_handler = interrupted };
-        if (sigaction(ending[i], NULL, &before[i]) == 0 && before[i].sa_handler != SIG_IGN)
-            (void)sigaction(ending[i], &end, NULL);
-    }
-    return out;
-}
-
-/* Puts it in its place when all is well, else takes it away. */
-static enum exit_code file_end(FILE *out, const char *path, enum exit_code code)
-{
-    if (code == EXIT_DONE && (fflush(out) != 0 || ferror(out) || fsync(fileno(out)) != 0))
-        code = complain(EXIT_OTHER, "%s can't be written: %s", path, strerror(errno));
-    if (fclose(out) != 0 && code == EXIT_DONE)
-        code = complain(EXIT_OTHER, "%s can't be written: %s", path, strerror(errno));
-    if (code == EXIT_DONE && rename(beside, path) != 0)
-        code = complain(EXIT_OTHER, "%s can't be written: %s", path, strerror(errno));
-    if (code != EXIT_DONE)
-        (void)unlink(beside);
-    for (size_t i = 0; i < ENDING_COUNT; i++)
-        (void)sigaction(ending[i], &before[i], NULL);
-    return code;
-}
 
 /* ---- its rows ---- */
 
@@ -93,26 +28,40 @@ static void column_put(FILE *out, const char *text, char end)
     (void)fprintf(out, "\"%c", end);
 }
 
+static const char *contact_or_null(const char *contact)
+{
+    return contact[0] == '\0' ? NULL : contact;
+}
+
 static void row_put(FILE *out, enum user_format format, const struct store_user *user)
 {
     if (format == FORMAT_JSONL) {
-        json_put(out, json_pack("{s:s, s:s, s:s, s:o, s:o}", "name", user->name.text, "hash", user->hash, "state",
-                                user_state_word(user->state), "created", time_json(user->created), "last_login",
-                                time_json(user->last_login)));
+        json_put(out, json_pack("{s:s, s:s, s:s, s:o, s:o, s:b, s:o, s:s?, s:s?}", "name", user->name.text, "hash",
+                                user->hash, "state", user_state_word(user->state), "created", time_json(user->created),
+                                "last_login", time_json(user->last_login), "must_change", user->must_change, "expires",
+                                time_json(user->expires), "email", contact_or_null(user->email.text), "phone",
+                                contact_or_null(user->phone.text)));
         (void)fputc('\n', out);
         return;
     }
     char created[TIME_TEXT_LEN] = "";
     char last_login[TIME_TEXT_LEN] = "";
+    char expires[TIME_TEXT_LEN] = "";
     if (user->created != 0)
         time_text(user->created, created);
     if (user->last_login != 0)
         time_text(user->last_login, last_login);
+    if (user->expires != 0)
+        time_text(user->expires, expires);
     column_put(out, user->name.text, ',');
     column_put(out, user->hash, ',');
     column_put(out, user_state_word(user->state), ',');
     column_put(out, created, ',');
-    column_put(out, last_login, '\n');
+    column_put(out, last_login, ',');
+    column_put(out, user->must_change ? "true" : "false", ',');
+    column_put(out, expires, ',');
+    column_put(out, user->email.text, ',');
+    column_put(out, user->phone.text, '\n');
 }
 
 static enum exit_code rows_write(struct store *store, FILE *out, enum user_format format, const enum user_state *state,
@@ -126,7 +75,7 @@ static enum exit_code rows_write(struct store *store, FILE *out, enum user_forma
     if (users == NULL)
         return complain(EXIT_OTHER, "memory is out");
     if (format == FORMAT_CSV)
-        (void)fputs("name,hash,state,created,last_login\n", out);
+        (void)fputs("name,hash,state,created,last_login,must_change,expires,email,phone\n", out);
     while (count == EXPORT_PART && code == EXIT_DONE && !ferror(out)) {
         enum store_result result =
             store_user_export(store, state, *sum == 0 ? NULL : &after, users, EXPORT_PART, &count);
@@ -150,8 +99,8 @@ static enum exit_code rows_write(struct store *store, FILE *out, enum user_forma
 static enum exit_code export_record(struct store *store, const char *shown)
 {
     char detail[256];
-    (void)snprintf(detail, sizeof detail, "by operating system user %u to %.200s", (unsigned)getuid(), shown);
-    enum store_result result = store_audit(store, "users exported", "", "kdc-admin", detail);
+    (void)snprintf(detail, sizeof detail, "to %.200s", shown);
+    enum store_result result = admin_record(store, AUDIT_USERS_EXPORTED, "", detail);
     return result == STORE_OK ? EXIT_DONE : complain_store(store, result, "the users can't be exported");
 }
 
@@ -165,10 +114,10 @@ static enum exit_code export_run(struct admin *admin, struct store *store, enum 
         return code;
     if (standard)
         return rows_write(store, stdout, format, state, &sum);
-    FILE *out = file_make(admin->argument);
+    FILE *out = new_file_make(admin->argument);
     if (out == NULL)
         return EXIT_OTHER;
-    code = file_end(out, admin->argument, rows_write(store, out, format, state, &sum));
+    code = new_file_end(out, admin->argument, rows_write(store, out, format, state, &sum));
     if (code == EXIT_DONE && admin->json)
         json_print(json_pack("{s:I, s:s}", "exported", (json_int_t)sum, "file", admin->argument));
     else if (code == EXIT_DONE)

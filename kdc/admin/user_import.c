@@ -88,8 +88,23 @@ static void part_fill(struct import *import, struct part *part, size_t *next)
     }
 }
 
-/* Asks (`detail` NULL) or adds, part by part. */
-static enum store_result parts_send(struct importing *importing, const char *detail)
+static void taken_refuse(struct import *import, struct import_row *row, const struct store_import *user)
+{
+    switch (user->taken) {
+    case STORE_TAKEN_NAME:
+        import_row_refuse(import, row, "there is a user %s already", user->name.text);
+        break;
+    case STORE_TAKEN_EMAIL:
+        import_row_refuse(import, row, "another account has the e-mail address %s", user->email.text);
+        break;
+    case STORE_TAKEN_PHONE:
+        import_row_refuse(import, row, "another account has the telephone number %s", user->phone.text);
+        break;
+    }
+}
+
+/* Asks (`actor` NULL) or adds, part by part. */
+static enum store_result parts_send(struct importing *importing, const char *actor)
 {
     struct part *part = calloc(1, sizeof *part);
     enum store_result result = STORE_OK;
@@ -100,12 +115,11 @@ static enum store_result parts_send(struct importing *importing, const char *det
     }
     part_fill(&importing->import, part, &next);
     while (part->count > 0 && result == STORE_OK) {
-        result = detail == NULL ? store_import_check(importing->store, part->users, part->count)
-                                : store_import_add(importing->store, part->users, part->count, detail);
+        result = actor == NULL ? store_import_check(importing->store, part->users, part->count)
+                               : store_import_add(importing->store, part->users, part->count, actor);
         for (size_t i = 0; i < part->count && result == STORE_OK; i++) {
             if (part->users[i].exists)
-                import_row_refuse(&importing->import, part->rows[i], "there is a user %s already",
-                                  part->users[i].name.text);
+                taken_refuse(&importing->import, part->rows[i], &part->users[i]);
         }
         part_fill(&importing->import, part, &next);
     }
@@ -122,6 +136,8 @@ static bool stopped(const struct importing *importing)
 static enum exit_code existing_refuse(struct importing *importing)
 {
     enum store_result result = store_connect(importing->store);
+    if (importing->admin->config.contact_unique)
+        import_contacts_refuse(&importing->import);
     if (result == STORE_OK)
         result = parts_send(importing, NULL);
     if (result != STORE_OK)
@@ -132,11 +148,11 @@ static enum exit_code existing_refuse(struct importing *importing)
 /* Ends with EXIT_DONE also when somebody else has taken a name meanwhile, and all is stopped. */
 static enum exit_code all_add(struct importing *importing)
 {
-    char detail[64];
-    (void)snprintf(detail, sizeof detail, "by operating system user %u", (unsigned)getuid());
+    char actor[ADMIN_ACTOR_MAX];
+    admin_actor(actor);
     enum store_result result = store_import_begin(importing->store);
     if (result == STORE_OK)
-        result = parts_send(importing, detail);
+        result = parts_send(importing, actor);
     if (result != STORE_OK)
         return complain_store(importing->store, result, "nothing was imported");
     if (importing->import.memory_out)
@@ -219,10 +235,19 @@ static enum exit_code import_run(struct importing *importing)
 enum exit_code user_import(struct admin *admin)
 {
     struct importing importing = { .admin = admin };
+    struct password_policy *passwords = NULL;
+    char error[CONFIG_ERROR_MAX];
+    if ((admin->options & OPTION_FORCE) == 0) {
+        passwords = password_policy_new(admin->config.password_min, admin->config.password_list, error, sizeof error);
+        if (passwords == NULL)
+            return complain(EXIT_OTHER, "nothing was imported: %s", error);
+    }
+    importing.import.passwords = passwords;
     importing.store = store_new(&admin->config, STORE_ACCOUNT_ADMIN);
     const enum exit_code code =
         importing.store == NULL ? complain(EXIT_OTHER, "memory is out") : import_run(&importing);
     store_free(&importing.store);
     import_clear(&importing.import);
+    password_policy_unref(&passwords);
     return code;
 }

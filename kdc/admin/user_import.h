@@ -8,11 +8,24 @@
 #define KDC_ADMIN_USER_IMPORT_H
 
 #include "kdc/admin/user.h"
+#include "kdc/password_policy.h"
 #include "wire/protocol.h"
 
 #include <stddef.h>
 
-enum import_field { FIELD_NAME, FIELD_HASH, FIELD_PASSWORD, FIELD_STATE, FIELD_CREATED, FIELD_LAST_LOGIN, FIELD_COUNT };
+enum import_field {
+    FIELD_NAME,
+    FIELD_HASH,
+    FIELD_PASSWORD,
+    FIELD_STATE,
+    FIELD_CREATED,
+    FIELD_LAST_LOGIN,
+    FIELD_MUST_CHANGE,
+    FIELD_EXPIRES,
+    FIELD_EMAIL,
+    FIELD_PHONE,
+    FIELD_COUNT
+};
 
 /* The field that a column or key names; FIELD_COUNT: none. */
 enum import_field import_field_by_name(struct bytes name);
@@ -42,6 +55,7 @@ struct import {
     size_t *by_name; /* hash table: row's index + 1 */
     size_t by_name_room;
     bool memory_out;
+    const struct password_policy *passwords; /* lent; NULL: any password is taken */
 };
 
 void import_clear(struct import *import);
@@ -94,6 +108,10 @@ int import_read_csv(struct import *import, struct import_source *source, char er
     __attribute__((warn_unused_result));
 void import_read_jsonl(struct import *import, struct import_source *source);
 void import_read_htpasswd(struct import *import, struct import_source *source);
+
+/* ---- user_import_contacts.c ---- */
+/* Refuses rows whose e-mail address or telephone number an earlier one has. When all rows are there. */
+void import_contacts_refuse(struct import *import);
 
 /* ---- user_import_hash.c ---- */
 /* Hashes all passwords, on all cores, and wipes them. With a progress bar on stderr when that is a terminal. 0, or -1: memory or

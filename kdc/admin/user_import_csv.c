@@ -12,7 +12,7 @@ struct columns {
 static int columns_read(struct import_source *source, struct record *record, struct columns *columns,
                         char error[IMPORT_ERROR_MAX])
 {
-    static const char known[] = "name, hash, password, state, created, last_login";
+    static const char known[] = "name, hash, password, state, created, last_login, must_change, expires, email, phone";
     bool has[FIELD_COUNT] = { false };
     if (!record_read_csv(source, record)) {
         if (source->error == 0)

@@ -31,11 +31,16 @@ static const char *object_fields(json_t *object, struct bytes fields[FIELD_COUNT
         const enum import_field field =
             import_field_by_name((struct bytes){ .data = (const uint8_t *)key, .len = strlen(key) });
         if (field == FIELD_COUNT)
-            return "it has a key other than name, hash, password, state, created, last_login";
+            return "it has a key other than name, hash, password, state, created, last_login, must_change, expires, email, phone";
         if (json_is_null(value))
             continue;
+        if (json_is_boolean(value)) {
+            fields[field] = json_is_true(value) ? (struct bytes){ (const uint8_t *)"true", 4 }
+                                                : (struct bytes){ (const uint8_t *)"false", 5 };
+            continue;
+        }
         if (!json_is_string(value))
-            return "one of its values is neither a string nor null";
+            return "one of its values is neither a string nor null (nor, of must_change, true or false)";
         fields[field] =
             (struct bytes){ .data = (const uint8_t *)json_string_value(value), .len = json_string_length(value) };
     }

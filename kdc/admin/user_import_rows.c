@@ -18,8 +18,16 @@
 enum import_field import_field_by_name(struct bytes name)
 {
     static const char *const names[FIELD_COUNT] = {
-        [FIELD_NAME] = "name",   [FIELD_HASH] = "hash",       [FIELD_PASSWORD] = "password",
-        [FIELD_STATE] = "state", [FIELD_CREATED] = "created", [FIELD_LAST_LOGIN] = "last_login",
+        [FIELD_NAME] = "name",
+        [FIELD_HASH] = "hash",
+        [FIELD_PASSWORD] = "password",
+        [FIELD_STATE] = "state",
+        [FIELD_CREATED] = "created",
+        [FIELD_LAST_LOGIN] = "last_login",
+        [FIELD_MUST_CHANGE] = "must_change",
+        [FIELD_EXPIRES] = "expires",
+        [FIELD_EMAIL] = "email",
+        [FIELD_PHONE] = "phone",
     };
     size_t i = 0;
     while (i < FIELD_COUNT &&
@@ -185,9 +193,11 @@ static const char *hash_take(struct bytes field, struct import_row *row)
     return cost < COST_MIN || cost > PASSWORD_COST_MAX ? "the hash's cost isn't from 4 to 15" : NULL;
 }
 
-static const char *password_take(struct bytes field, struct import_row *row)
+static const char *password_take(const struct password_policy *policy, struct bytes field, struct import_row *row)
 {
-    const enum reason reason = password_check(field);
+    const enum reason reason = password_policy_judge(policy, &row->user.name, field);
+    if (reason == REASON_PASSWORD_SHORT && password_policy_min(policy) > PASSWORD_LEN_MIN)
+        return "The password is shorter than policy.password_min";
     if (reason != REASON_NONE)
         return reason_text(reason);
     row->password = secret_alloc(field.len + 1);
@@ -206,7 +216,23 @@ static int text_take(struct bytes field, char text[64])
     return 0;
 }
 
-static const char *rest_take(const struct bytes fields[FIELD_COUNT], struct import_row *row)
+static const char *flag_take(struct bytes field, bool *flag)
+{
+    static const char *const words[] = { "0", "false", "no", "1", "true", "yes" };
+    char text[64];
+    if (field.len == 0)
+        return NULL;
+    for (size_t i = 0; text_take(field, text) == 0 && i < sizeof words / sizeof words[0]; i++) {
+        if (strcasecmp(text, words[i]) == 0) {
+            *flag = i >= 3;
+            return NULL;
+        }
+    }
+    return "must_change isn't true or false";
+}
+
+static const char *rest_take(const struct password_policy *policy, const struct bytes fields[FIELD_COUNT],
+                             struct import_row *row)
 {
     char text[64];
     if (fields[FIELD_HASH].len > 0 && fields[FIELD_PASSWORD].len > 0)
@@ -223,7 +249,18 @@ static const char *rest_take(const struct bytes fields[FIELD_COUNT], struct impo
     if (fields[FIELD_LAST_LOGIN].len > 0 &&
         (text_take(fields[FIELD_LAST_LOGIN], text) != 0 || time_parse(text, &row->user.last_login) != 0))
         return "last_login isn't a date such as 2026-11-20 or 2026-11-20T09:00:00Z";
-    return fields[FIELD_HASH].len > 0 ? hash_take(fields[FIELD_HASH], row) : password_take(fields[FIELD_PASSWORD], row);
+    if (fields[FIELD_EXPIRES].len > 0 &&
+        (text_take(fields[FIELD_EXPIRES], text) != 0 || time_parse(text, &row->user.expires) != 0))
+        return "expires isn't a date such as 2026-11-20 or 2026-11-20T09:00:00Z";
+    if (fields[FIELD_EMAIL].len > 0 && email_parse(fields[FIELD_EMAIL], &row->user.email) != 0)
+        return "its email isn't an address such as alice@example.org";
+    if (fields[FIELD_PHONE].len > 0 && phone_parse(fields[FIELD_PHONE], &row->user.phone) != 0)
+        return "its phone isn't a number such as +49301234567";
+    const char *wrong = flag_take(fields[FIELD_MUST_CHANGE], &row->user.must_change);
+    if (wrong != NULL)
+        return wrong;
+    return fields[FIELD_HASH].len > 0 ? hash_take(fields[FIELD_HASH], row)
+                                      : password_take(policy, fields[FIELD_PASSWORD], row);
 }
 
 /* What stands where the name should, for the report: cut, and only where it can't be a hash. */
@@ -258,7 +295,7 @@ void import_take(struct import *import, uint64_t line, const struct bytes fields
     *row = (struct import_row){ .line = line, .user.name = name };
     *slot = import->count;
     import->line_count++;
-    const char *wrong = rest_take(fields, row);
+    const char *wrong = rest_take(import->passwords, fields, row);
     if (wrong != NULL)
         import_row_refuse(import, row, "%s", wrong);
 }

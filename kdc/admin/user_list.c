@@ -88,10 +88,14 @@ static void part_print_json(const struct store_user *users, size_t count, bool f
 /* Of a table in several parts all columns are as wide as they can get. */
 static void part_print_table(const struct store_user *users, size_t count, bool first, bool only)
 {
-    struct table table = { .columns = 5 };
-    static const char *const titles[] = { "NAME", "STATE", "CREATED", "LAST LOGIN", "ID" };
-    static const size_t widths[] = { NAME_LEN_MAX, sizeof "disabled" - 1, sizeof "2026-11-20 09:00:00Z" - 1,
-                                     sizeof "2026-11-20 09:00:00Z" - 1, 0 };
+    struct table table = { .columns = 6 };
+    static const char *const titles[] = { "NAME", "STATE", "CREATED", "LAST LOGIN", "EXPIRES", "ID" };
+    static const size_t widths[] = { NAME_LEN_MAX,
+                                     sizeof "disabled" - 1,
+                                     sizeof "2026-11-20 09:00:00Z" - 1,
+                                     sizeof "2026-11-20 09:00:00Z" - 1,
+                                     sizeof "2026-11-20 09:00:00Z" - 1,
+                                     0 };
     for (size_t i = 0; i < table.columns; i++) {
         table.titles[i] = first ? titles[i] : NULL;
         table.widths[i] = only ? 0 : widths[i];
@@ -103,6 +107,8 @@ static void part_print_table(const struct store_user *users, size_t count, bool 
         time_text_short(users[i].created, time);
         table_add(&table, time);
         time_text_short(users[i].last_login, time);
+        table_add(&table, time);
+        time_text_short(users[i].expires, time);
         table_add(&table, time);
         table_add_number(&table, users[i].id);
     }

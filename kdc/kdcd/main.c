@@ -11,6 +11,8 @@
 #include "kdc/kdcd/options.h"
 #include "kdc/listener.h"
 #include "kdc/log.h"
+#include "kdc/mailer.h"
+#include "kdc/metrics_http.h"
 #include "kdc/server.h"
 #include "kdc/ticket_keys.h"
 
@@ -25,6 +27,8 @@
 /* Whatever fails writes its sentence there. */
 _Static_assert(FAILURE_MAX >= CONTROL_ERROR_MAX, "room for the control socket's");
 _Static_assert(FAILURE_MAX >= LISTENER_ERROR_MAX, "room for the listener's");
+_Static_assert(FAILURE_MAX >= MAILER_ERROR_MAX, "room for the mailer's");
+_Static_assert(FAILURE_MAX >= METRICS_HTTP_ERROR_MAX, "room for the metrics'");
 _Static_assert(FAILURE_MAX >= IDENTITY_FILE_ERROR_MAX, "room for the identity file's");
 _Static_assert(FAILURE_MAX >= TICKET_KEYS_ERROR_MAX, "room for the ticket file's");
 
@@ -33,12 +37,15 @@ const char *argp_program_version = "kdcd " KDC_CHAT_VERSION;
 /* The program's root. */
 struct program {
     struct kdcd_options options;
-    struct config config; /* in use */
+    struct config config;              /* in use */
+    struct password_policy *passwords; /* that it was started with */
     struct group_tables tables;
+    struct mailer *mailer; /* NULL: nothing is mailed */
     struct server *server;
     struct event_base *base;
     struct listener *listener;
     struct control_server *control;
+    struct metrics_http *metrics; /* NULL: none are served */
     struct event *signals[3];
     struct event *second;      /* each of them; NULL: nothing is due by time */
     char failure[FAILURE_MAX]; /* why it could not start; a sentence */
@@ -120,7 +127,14 @@ static void on_reload(struct program *p)
         log_line(LOG_ERROR, "kept the configuration: a key needs a restart to change", LOG_TEXT("key", key));
         return;
     }
-    if (group_tables_build(&next.handshake) != 0 || server_reload(p->server, &next) != 0) {
+    struct password_policy *passwords = password_policy_new(next.password_min, next.password_list, error, sizeof error);
+    if (passwords == NULL) {
+        log_line(LOG_ERROR, "kept the configuration: a file that it names is wrong", LOG_TEXT("cause", error));
+        return;
+    }
+    const bool reloaded = group_tables_build(&next.handshake) == 0 && server_reload(p->server, &next, passwords) == 0;
+    password_policy_unref(&passwords);
+    if (!reloaded) {
         log_event(LOG_ERROR, "kept the configuration: memory is out", NULL);
         return;
     }
@@ -174,15 +188,27 @@ static int watch_time(struct program *p)
 }
 
 /* All threads but this one leave signals alone. */
-static struct server *start_server(const struct config *config, struct identity *identity, struct ticket_keys *tickets)
+static struct server *start_server(const struct program *p, struct identity *identity, struct ticket_keys *tickets)
 {
     sigset_t all;
     sigset_t before;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_SETMASK, &all, &before);
-    struct server *server = server_new(config, identity, tickets);
+    struct server *server = server_new(&p->config, p->passwords, identity, tickets);
     (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
     return server;
+}
+
+/* Likewise. */
+static struct mailer *start_mailer(struct program *p)
+{
+    sigset_t all;
+    sigset_t before;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    struct mailer *mailer = mailer_new(&p->config, p->failure);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return mailer;
 }
 
 static enum exit_code start(struct program *p)
@@ -205,7 +231,18 @@ static enum exit_code start(struct program *p)
         ticket_keys_free(&tickets);
         return EXIT_CODE_OTHER;
     }
-    p->server = start_server(&p->config, identity, tickets);
+    if (p->config.mail_server[0] != '\0') {
+        p->mailer = start_mailer(p);
+        if (p->mailer == NULL) {
+            identity_free(&identity);
+            ticket_keys_free(&tickets);
+            return EXIT_CODE_CONFIGURATION;
+        }
+    }
+    p->server = start_server(p, identity, tickets);
+    if (p->server != NULL) {
+        p->server->mailer = p->mailer;
+    }
     p->base = event_base_new();
     if (p->server == NULL || p->base == NULL || watch_signals(p) != 0 || watch_time(p) != 0) {
         (void)snprintf(p->failure, sizeof p->failure, "can't start: memory, threads or file descriptors are out");
@@ -217,7 +254,10 @@ static enum exit_code start(struct program *p)
     if (p->listener != NULL) {
         p->control = control_server_new(p->server, p->failure);
     }
-    if (p->control == NULL) {
+    if (p->control != NULL && p->config.metrics_port != 0) {
+        p->metrics = metrics_http_new(p->server, p->failure);
+    }
+    if (p->control == NULL || (p->config.metrics_port != 0 && p->metrics == NULL)) {
         return EXIT_CODE_LISTEN;
     }
     char ready[128];
@@ -240,9 +280,12 @@ static void stop(struct program *p)
         event_free(p->second);
     }
     if (p->server != NULL) {
+        metrics_http_drain(p->metrics);
         server_drain(p->server);
+        metrics_http_free(&p->metrics);
         server_free(&p->server);
     }
+    mailer_free(&p->mailer);
     if (p->base != NULL) {
         event_base_free(p->base);
     }
@@ -294,7 +337,19 @@ int main(int argc, char **argv)
         fprintf(stderr, "kdcd: %s\n", error);
         return EXIT_CODE_CONFIGURATION;
     }
+    program.passwords =
+        password_policy_new(program.config.password_min, program.config.password_list, error, sizeof error);
+    if (program.passwords == NULL) {
+        fprintf(stderr, "kdcd: %s\n", error);
+        return EXIT_CODE_CONFIGURATION;
+    }
+    if (program.config.mail_server[0] != '\0' && mailer_check(&program.config, error) != 0) {
+        password_policy_unref(&program.passwords);
+        fprintf(stderr, "kdcd: %s\n", error);
+        return EXIT_CODE_CONFIGURATION;
+    }
     if (program.options.check) {
+        password_policy_unref(&program.passwords);
         printf("%s: in order\n", program.options.config_path);
         return EXIT_CODE_OK;
     }
@@ -308,6 +363,7 @@ int main(int argc, char **argv)
         return EXIT_CODE_OTHER;
     }
     const enum exit_code code = run(&program);
+    password_policy_unref(&program.passwords);
     log_stop();
     if (code != EXIT_CODE_OK) {
         tell_failure(&program);

@@ -113,8 +113,17 @@ def settings(program):
     return out
 
 
+def figures(program):
+    out = ".Bl -tag -width Ds\n"
+    for figure in program["figures"]:
+        label = f" by {word(figure['label'])}" if figure["label"] else ""
+        place = ", in status only" if figure["ours"] else ""
+        out += f".It Cm {word(figure['name'])} Pq {word(figure['kind'])}{label}{place}\n" + sentence(figure["help"])
+    return out + ".El\n"
+
+
 TABLES = {"OPTIONS": options, "COMMANDS": commands, "ENVIRONMENT": environment, "KEYS": keys,
-          "CHAT-COMMANDS": chat_commands, "EXIT-CODES": exit_codes, "SETTINGS": settings}
+          "CHAT-COMMANDS": chat_commands, "EXIT-CODES": exit_codes, "SETTINGS": settings, "FIGURES": figures}
 
 
 def main():

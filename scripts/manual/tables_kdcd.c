@@ -1,4 +1,5 @@
-/* kdcd's options, exit codes and settings. */
+/* kdcd's options, exit codes, settings and figures. */
+#include "kdc/figures.h"
 #include "kdc/kdcd/exit_code.h"
 #include "kdc/kdcd/options.h"
 #include "kdc/settings.h"
@@ -28,6 +29,13 @@ static json_t *section_json(const struct setting_section *section)
     return json_pack("{s:s, s:s, s:o}", "name", section->name, "doc", section->doc, "settings", keys);
 }
 
+static json_t *figure_json(const struct figure *figure)
+{
+    static const char *const kinds[] = { "gauge", "counter", "histogram", "text" };
+    return json_pack("{s:s, s:s, s:s?, s:b, s:s}", "name", figure->name, "kind", kinds[figure->kind], "label",
+                     figure->label, "ours", figure->ours, "help", figure->help);
+}
+
 json_t *kdcd_tables(void)
 {
     json_t *options = json_array();
@@ -43,5 +51,10 @@ json_t *kdcd_tables(void)
     for (size_t i = 0; i < setting_sections_count; i++) {
         (void)json_array_append_new(sections, section_json(&setting_sections[i]));
     }
-    return json_pack("{s:o, s:o, s:o}", "options", options, "exit_codes", codes, "sections", sections);
+    json_t *figures = json_array();
+    for (size_t i = 0; i < FIGURE_COUNT; i++) {
+        (void)json_array_append_new(figures, figure_json(&figure_table[i]));
+    }
+    return json_pack("{s:o, s:o, s:o, s:o}", "options", options, "exit_codes", codes, "sections", sections, "figures",
+                     figures);
 }

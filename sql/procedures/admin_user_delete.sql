@@ -21,6 +21,7 @@ BEGIN
     DELETE FROM conversations WHERE user_a = v_id;
     DELETE FROM conversations WHERE user_b = v_id;
     DELETE FROM users WHERE id = v_id;
+    DELETE FROM login_sources WHERE user = v_id;
     IF v_id IS NOT NULL THEN
         INSERT INTO deleted_users (user) VALUES (v_id);
     END IF;

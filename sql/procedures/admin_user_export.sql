@@ -22,7 +22,10 @@ BEGIN
     SELECT id, name, hash, state,
            TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', created) DIV 1000 AS created,
            IFNULL(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', last_login) DIV 1000, 0) AS last_login,
-           CAST(UNIX_TIMESTAMP(changed) * 1000000 AS UNSIGNED) AS epoch
+           CAST(UNIX_TIMESTAMP(changed) * 1000000 AS UNSIGNED) AS epoch,
+           must_change,
+           IFNULL(TIMESTAMPDIFF(MICROSECOND, '1970-01-01 00:00:00', expires) DIV 1000, 0) AS expires,
+           IFNULL(email, '') AS email, IFNULL(phone, '') AS phone
       FROM users
      WHERE name > p_after
        AND (p_state = '' OR state = p_state)

@@ -1,9 +1,11 @@
 -- Puts on record, in one transaction, whatever a KDC has gathered:
---   {"issues": [[user, user, name, name, source], ...], "events": [[user, age, event, name, source, detail], ...]}
+--   {"issues": [[user, user, name, name, source], ...], "events": [[user, age, event, name, source, detail, outcome, actor, origin], ...]}
 -- issues: a key is issued for the conversation of these two (made when it is their first; who opened comes first). Of
 -- several for the same two each gets an epoch of its own, in their order. One row for each: its number in the batch, the
 -- conversation, the epoch; 0 and 0 for what can't be: with oneself, or with an account that was deleted.
 -- events: for the audit log, so many milliseconds old; a user's number other than 0 makes it that account's last login.
+-- Without an outcome it is 'ok', without an actor ''. origin: the source of that login, in hexadecimal (login_sources; the newest 16
+-- of each user are kept); may be left out.
 --
 -- Rows are locked in the same order by all who call this: first accounts (those that nobody has; as in admin_user_delete), then
 -- conversations by pair, without the gaps between them (READ COMMITTED). A conversation's row is locked from the first change to the commit,
@@ -20,6 +22,7 @@ BEGIN
     DECLARE v_issues LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.issues');
     DECLARE v_events LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.events');
     DECLARE v_free LONGTEXT CHARACTER SET utf8mb4;
+    DECLARE v_old LONGTEXT CHARACTER SET utf8mb4;
     DECLARE v_new BIGINT UNSIGNED;
     DECLARE v_lock TINYINT UNSIGNED;
     DECLARE EXIT HANDLER FOR SQLEXCEPTION
@@ -28,6 +31,7 @@ BEGIN
         RESIGNAL;
     END;
 
+    CALL writable_check();
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
 
@@ -49,14 +53,49 @@ BEGIN
            SET users.last_login = TIMESTAMPADD(MICROSECOND, -1000 * CAST(logins.age AS SIGNED), v_now),
                users.changed = users.changed;
 
-        INSERT INTO audit (time, event, user, source, detail)
-        SELECT TIMESTAMPADD(MICROSECOND, -1000 * CAST(e.age AS SIGNED), v_now), e.event, e.name, e.source, e.detail
+        -- Hardly anybody comes from somewhere new: then nothing is written. Of our own users those that we have locked, so nobody
+        -- is deleted meanwhile.
+        INSERT INTO login_sources (user, source, last)
+        SELECT DISTINCT e.user, UNHEX(e.origin), v_now
+          FROM JSON_TABLE(v_events, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$[0]',
+                                                    origin VARCHAR(18) CHARACTER SET ascii PATH '$[8]')) AS e
+          LEFT JOIN login_sources AS s ON s.user = e.user AND s.source = UNHEX(e.origin)
+         WHERE e.user <> 0 AND LENGTH(e.origin) = 18 AND (s.user IS NULL OR s.last < v_now - INTERVAL 1 HOUR)
+           AND (e.user IN (SELECT f.user FROM JSON_TABLE(v_free, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$')) AS f)
+                OR NOT EXISTS (SELECT 1 FROM users WHERE users.id = e.user)
+                   AND NOT EXISTS (SELECT 1 FROM deleted_users WHERE deleted_users.user = e.user))
+         ORDER BY 1, 2
+            ON DUPLICATE KEY UPDATE last = VALUES(last);
+
+        IF ROW_COUNT() > 0 THEN
+            -- Found without a lock (in the DELETE itself it would take them): two KDCs at which the same people have just logged
+            -- in would wait for each other's new rows.
+            SELECT JSON_ARRAYAGG(CONCAT(ranked.user, ' ', HEX(ranked.source)) ORDER BY ranked.user, ranked.source) INTO v_old
+              FROM (SELECT l.user, l.source, ROW_NUMBER() OVER (PARTITION BY l.user ORDER BY l.last DESC, l.source) AS place
+                      FROM (SELECT DISTINCT e.user
+                              FROM JSON_TABLE(v_events, '$[*]' COLUMNS (user BIGINT UNSIGNED PATH '$[0]')) AS e) AS those
+                           STRAIGHT_JOIN login_sources AS l FORCE INDEX (PRIMARY) ON l.user = those.user) AS ranked
+             WHERE ranked.place > 16;
+
+            DELETE s
+              FROM JSON_TABLE(v_old, '$[*]' COLUMNS (old VARCHAR(39) CHARACTER SET ascii PATH '$')) AS o
+                   STRAIGHT_JOIN login_sources AS s FORCE INDEX (PRIMARY)
+                   ON s.user = CAST(SUBSTRING_INDEX(o.old, ' ', 1) AS UNSIGNED) AND s.source = UNHEX(SUBSTRING_INDEX(o.old, ' ', -1));
+        END IF;
+
+        INSERT INTO audit (time, event, user, source, outcome, actor, detail)
+        SELECT TIMESTAMPADD(MICROSECOND, -1000 * CAST(e.age AS SIGNED), v_now), e.event, e.name, e.source, e.outcome,
+               e.actor, e.detail
           FROM JSON_TABLE(v_events, '$[*]' COLUMNS (number FOR ORDINALITY,
                                                     age BIGINT UNSIGNED PATH '$[1]',
                                                     event VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[2]',
                                                     name VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[3]',
                                                     source VARCHAR(64) CHARACTER SET utf8mb4 PATH '$[4]',
-                                                    detail VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[5]')) AS e
+                                                    detail VARCHAR(255) CHARACTER SET utf8mb4 PATH '$[5]',
+                                                    outcome VARCHAR(32) CHARACTER SET ascii PATH '$[6]'
+                                                        DEFAULT 'ok' ON EMPTY,
+                                                    actor VARCHAR(128) CHARACTER SET utf8mb4 PATH '$[7]'
+                                                        DEFAULT '' ON EMPTY)) AS e
          ORDER BY e.number;
     END IF;
 
@@ -107,8 +146,8 @@ BEGIN
                STRAIGHT_JOIN conversations AS c ON c.user_a = pairs.low AND c.user_b = pairs.high
            SET c.epoch = c.epoch + pairs.number, c.last_issued = v_now;
 
-        INSERT INTO audit (time, event, user, source, detail)
-        SELECT v_now, 'key issued', i.name_a, i.source,
+        INSERT INTO audit (time, event, user, peer, source, detail)
+        SELECT v_now, 'key issued', i.name_a, i.name_b, i.source,
                CONCAT('conversation ', c.id, ' epoch ',
                       c.epoch - COUNT(*) OVER (PARTITION BY c.id) + ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number),
                       ' with ', i.name_b)

@@ -28,11 +28,23 @@ CPU is user and system time of the server's process (of its database where that 
 server and generator share it is the figure that counts: rates and latencies depend on what else runs, it hardly does. Microseconds are
 what the generator sees: from the call that sends to the moment the message is checked at its receiver.
 
+*Login*: the rate is that of server, database and generator together on the same cores; with `handshakes before` the generator has done its
+half of the Diffie-Hellman beforehand. *Keys*: one transaction for all that are under way. With few under way each pays a larger part of it,
+and the system calls of its own three messages.
+
 *Storm*: one pair's round trips, and 20 pairs that send a thousand messages a second together (talk), with logins at full bcrypt cost on
 all workers and without. *Overload*: the same talk beside 2,000 strangers a second from 100 addresses, half of them silent, nearly half with
 handshakes that they don't end, the rest logins; kdcd has its default limits; a thread of the generator's computes it on the same cores.
-*Restart*: against the time that the Diffie-Hellman of all sessions takes on these cores, the clients' half of it too, since it is computed
-here as well. *Two reactors*: `measured` is CPU a message with two, `limit` with one; a reactor with a core to itself delivers 1 / CPU
+Both put the cores to full use, and the one who measures needs one at once, which on a machine of its own it would have. So the thread that
+talks runs in real time where it may (SCHED_FIFO, which root may; `real_time` in the report tells; else it asks for short turns), and what comes from the
+generator besides at the workers' niceness; and a kdcd that is spawned is in the generator's session, since Linux shares the processor out
+among sessions (autogroup) without looking at the niceness in them. Nothing is done for kdcd's reactors: how long they wait for a core is
+in the figures. *To a quiet machine*: against the talk alone. *To processor load alone*: against the same talk, through the same kdcd,
+beside threads that only compute: as many as it has workers, at their niceness, and one for what the flood costs the generator. That much
+comes from the scheduler and the machine under it, whoever asks for the cores; what exceeds it is the KDC's.
+*Restart*: the time against that which the Diffie-Hellman of all sessions takes on these cores, the clients' half of it too, since it is
+computed here as well; in it are also the generator's sockets, ten thousand sessions' key derivations on its side, and the database. The KDC's own
+part is its CPU, against its half of the Diffie-Hellman. *Two reactors*: `measured` is CPU a message with two, `limit` with one; a reactor with a core to itself delivers 1 / CPU
 messages a second, so the ratio is 2 × one / two. (What two deliver can't be seen directly where the generator needs the same cores.)
 """
 

@@ -96,5 +96,10 @@ double flow_aead_us(const struct bench *bench)
 {
     const struct suite *inner = suite_by_id(SUITE_3DES_CBC_HMAC_SHA512);
     const size_t content = 1 + 2 * sizeof(uint64_t) + bench->options->size;
-    return limits_aead_us(suite_by_name(bench->options->suite), 21 + suite_sealed_len(inner, content));
+    const size_t each = FRAME_HEADER_LEN + 21 + suite_sealed_len(inner, content);
+    size_t together = bench->options->batch ? bench->options->window : 1;
+    if (together > 1 && together * each > RECORD_TOGETHER_MAX) {
+        together = each < RECORD_TOGETHER_MAX ? RECORD_TOGETHER_MAX / each : 1;
+    }
+    return limits_aead_us(suite_by_name(bench->options->suite), together * each) / (double)together;
 }

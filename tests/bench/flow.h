@@ -15,7 +15,8 @@ void flow_run(struct traffic *traffic, double seconds, struct outcome *outcome);
 void flow_report(struct bench *bench, const char *section, const struct outcome *outcome);
 /* Seconds of the server's CPU for 100,000 delivered messages. */
 double flow_cpu_per_100k(const struct outcome *outcome);
-/* Microseconds that opening and sealing one record of this size take: what a relay with encryption adds to a bare one. */
+/* Microseconds that opening and sealing take for each message of this size, with --batch in a record with a window of
+ * them: what a relay with encryption adds to a bare one. */
 double flow_aead_us(const struct bench *bench);
 
 #endif

@@ -1,5 +1,6 @@
 #include "tests/bench/load.h"
 
+#include "tests/bench/hogs.h"
 #include "wire/frame.h"
 
 #include <stdlib.h>
@@ -8,7 +9,6 @@
 #include <unistd.h>
 
 #define CLIENTS 6000
-#define NICENESS 10              /* elsewhere it would have cores of its own; here it gives way */
 #define FIRST_SOURCE 0x7f010001u /* 127.1.0.1 */
 #define NEWCOMERS_PER_S 4.0
 #define LOGIN_SHARE 0.02 /* of what comes a second: a client's handshake is work for us, too */
@@ -144,7 +144,7 @@ static void *blow(void *argument)
         { .kind = LOAD_NEWCOMER, .per_s = NEWCOMERS_PER_S },
     };
     const uint64_t start = clock_ns();
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), HOGS_NICENESS);
     while (!atomic_load(&load->stop)) {
         for (size_t i = 0; i < LOAD_KINDS; i++) {
             keep_pace(load, &paces[i], (double)(clock_ns() - start) / 1e9);

@@ -6,6 +6,7 @@
 #define BENCH_MEASURE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -65,10 +66,11 @@ struct kernel_memory {
 };
 struct kernel_memory memory_of_kernel(void);
 
-/* This thread is to be woken at once, whoever has its core (Linux 6.12 and later: it asks for short turns). On a machine of
- * its own it would be; here the server's workers have the cores, and what they do to the one who measures is not the
- * server's latency. */
-void turns_be_short(void);
+/* This thread is to have a core at once when something has come for it, whoever has it: in real time if we may (true), else
+ * by asking for short turns (Linux 6.12 and later). On a machine of its own it would have one; here the server's workers and
+ * our own load have the cores, and what they do to the one who measures is not the server's latency. For a thread that hardly
+ * computes. The server's threads have no part in it. */
+bool go_first(void);
 
 /* How many cores a process may run on; 0 when that can't be told. */
 unsigned cpus_of(pid_t pid);

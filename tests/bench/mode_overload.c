@@ -1,9 +1,10 @@
 /*
  * mode_overload.c: more connections, handshakes and logins than the KDC can do, from many addresses, and working
- * conversations beside them: before, during and after.
+ * conversations beside them: before, beside load that has nothing to do with the KDC (hogs.h), during and after.
  *
  * A kdcd that is spawned for it has the limits that it has by default.
  */
+#include "tests/bench/hogs.h"
 #include "tests/bench/load.h"
 #include "tests/bench/talk.h"
 
@@ -15,6 +16,7 @@
 #define AFTER_SECONDS 3.0
 #define LOGIN_SECONDS 30
 #define RETRY_NS UINT64_C(50000000)
+#define EXTRA_WORKERS 2 /* that kdcd has beside those in its settings */
 
 static unsigned pairs_of(const struct options *options)
 {
@@ -27,7 +29,7 @@ static unsigned accounts(const struct options *options)
     return 2 * pairs_of(options) + LOAD_ACCOUNTS + 1;
 }
 
-enum stage { STAGE_BEFORE, STAGE_DURING, STAGE_AFTER, STAGES };
+enum stage { STAGE_BEFORE, STAGE_HOGS, STAGE_DURING, STAGE_AFTER, STAGES };
 
 struct overload {
     struct bench *bench;
@@ -123,7 +125,7 @@ static double log_in_late(struct bench *bench, uint32_t account, struct late *la
 
 /* ---- the report ---- */
 
-static void report_stage(struct bench *bench, const char *name, const struct outcome *outcome)
+static void report_stage(struct bench *bench, const char *section, const char *name, const struct outcome *outcome)
 {
     json_t *part = json_object();
     if (part == NULL || json_object_set_new(part, "messages", json_integer((json_int_t)outcome->delivered)) != 0 ||
@@ -131,7 +133,7 @@ static void report_stage(struct bench *bench, const char *name, const struct out
         json_object_set_new(part, "used", spent_json(&outcome->spent)) != 0) {
         fault(&bench->faults, "memory is out");
     }
-    bench_put(bench, "result", name, part);
+    bench_put(bench, section, name, part);
 }
 
 static double p99_of(const struct outcome *outcome)
@@ -143,11 +145,13 @@ static void report(struct overload *overload, double login_s, const struct late 
 {
     struct bench *bench = overload->bench;
     const struct outcome *before = &overload->outcomes[STAGE_BEFORE];
+    const struct outcome *hogs = &overload->outcomes[STAGE_HOGS];
     const struct outcome *during = &overload->outcomes[STAGE_DURING];
     const double talk_s = overload->normal > overload->ended ? (double)(overload->normal - overload->ended) / 1e9 : 0;
-    report_stage(bench, "before", before);
-    report_stage(bench, "during", during);
-    report_stage(bench, "after", &overload->outcomes[STAGE_AFTER]);
+    report_stage(bench, "result", "before", before);
+    report_stage(bench, "limit", "during", hogs);
+    report_stage(bench, "result", "during", during);
+    report_stage(bench, "result", "after", &overload->outcomes[STAGE_AFTER]);
     bench_put(bench, "result", "latency", latency_json(&during->latency));
     bench_put(bench, "result", "used", spent_json(&during->spent));
     bench_put(bench, "limit", "latency", latency_json(&before->latency));
@@ -159,8 +163,20 @@ static void report(struct overload *overload, double login_s, const struct late 
     bench_put(bench, "result", "login_refusals", json_integer((json_int_t)late->refusals));
     bench_number(bench, "result", "normal_after_s", talk_s > login_s ? talk_s : login_s);
     bench_ratio(bench, "during_p99", p99_of(during), p99_of(before));
+    bench_ratio(bench, "during_p99_to_hogs", p99_of(during), p99_of(hogs));
     bench_ratio(bench, "after_p99", p99_of(&overload->outcomes[STAGE_AFTER]), p99_of(before));
     bench_ratio(bench, "rss_peak", (double)overload->rss_peak, (double)overload->rss_before);
+}
+
+static void talk_beside_hogs(struct overload *overload, struct traffic *traffic, double seconds)
+{
+    struct hogs *hogs = hogs_new(overload->bench->target.workers + EXTRA_WORKERS);
+    if (hogs == NULL) {
+        fault(&overload->bench->faults, "no threads or no memory for a load");
+        return;
+    }
+    talk(overload, traffic, STAGE_HOGS, seconds);
+    hogs_free(&hogs);
 }
 
 static void measure(struct overload *overload, struct traffic *traffic, struct load *load)
@@ -169,7 +185,9 @@ static void measure(struct overload *overload, struct traffic *traffic, struct l
     const double seconds = bench->options->seconds;
     struct late late = { 0 };
     overload->rss_before = rss_of(bench->target.pid);
+    bench_put(bench, "result", "real_time", json_boolean(go_first()));
     talk(overload, traffic, STAGE_BEFORE, seconds);
+    talk_beside_hogs(overload, traffic, seconds);
     overload->slow_ns = 2 * latency_percentile(&overload->outcomes[STAGE_BEFORE].latency, 0.99);
     if (faults_any(&bench->faults) || load_begin(load) != 0) {
         fault(&bench->faults, "the load didn't begin");
@@ -190,7 +208,6 @@ static void run(struct bench *bench)
     static struct overload overload;
     static struct load load;
     overload = (struct overload){ .bench = bench };
-    turns_be_short();
     struct traffic *traffic = traffic_new(bench, &bench->target, false, pairs_of(bench->options), RING);
     if (traffic == NULL) {
         return;

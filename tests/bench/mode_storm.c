@@ -194,7 +194,6 @@ static void run(struct bench *bench)
         fault(&bench->faults, "no threads or no memory for bcrypt");
         return;
     }
-    turns_be_short();
     struct traffic *traffic = traffic_new(bench, &bench->target, false, pairs_of(options), RING);
     if (traffic == NULL) {
         return;
@@ -207,6 +206,7 @@ static void run(struct bench *bench)
         crowd_come(&storm.crowd, SESSION_SECURED) == 0) {
         storm.crowd.pool.handler = &handler;
         storm.crowd.pool.context = &storm;
+        bench_put(bench, "result", "real_time", json_boolean(go_first()));
         measure_both(bench, traffic, &storm, &limit);
     }
     crowd_clear(&storm.crowd);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #define READ_ROOM (FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN + 65536)
+#define BUFFERS_SPARE 256
 #define EVENTS_A_TURN 256
 #define NS_PER_MS UINT64_C(1000000)
 #define CLOSE_SECONDS 10
@@ -31,6 +32,7 @@ static int init(struct pool *pool, struct bench *bench, const struct target *tar
     pool->shares_epoll = other != NULL;
     pool->epoll = other != NULL ? other->epoll : epoll_create1(EPOLL_CLOEXEC);
     pool->read_buffer = malloc(READ_ROOM);
+    buffer_stock_init(&pool->buffers, BUFFERS_SPARE);
     if (dh_group_prepare(group) != 0 || pool->epoll < 0 || pool->read_buffer == NULL) {
         fault(&bench->faults, "memory or descriptors are out");
         pool_clear(pool);
@@ -57,6 +59,7 @@ void pool_clear(struct pool *pool)
     pool->epoll = -1;
     free(pool->read_buffer);
     pool->read_buffer = NULL;
+    buffer_stock_clear(&pool->buffers);
 }
 
 void pool_turn(struct pool *pool, uint64_t deadline)

@@ -79,7 +79,8 @@ struct pool {
     int epoll;
     bool shares_epoll;
     uint8_t *read_buffer;
-    size_t open; /* sessions that aren't down */
+    struct buffer_stock buffers; /* for what is sent */
+    size_t open;                 /* sessions that aren't down */
 };
 
 /* 0; -1 when memory or descriptors are out, or the options name no group or suite. */

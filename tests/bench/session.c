@@ -33,7 +33,7 @@ void session_set_account(struct bench_session *s, uint32_t number)
 void session_init(struct bench_session *s, struct pool *pool, uint32_t number)
 {
     *s = (struct bench_session){ .pool = pool, .state = SESSION_DOWN, .fd = -1 };
-    buffer_init(&s->out, OUT_LIMIT);
+    buffer_init_with(&s->out, OUT_LIMIT, &pool->buffers);
     session_set_account(s, number);
 }
 
@@ -84,6 +84,9 @@ static void watch(struct bench_session *s, bool writing)
 
 void session_send(struct bench_session *s)
 {
+    if (s->channel != NULL) {
+        record_seal(&s->channel->out, &s->out);
+    }
     while (s->state != SESSION_DOWN && buffer_len(&s->out) > 0) {
         const ssize_t sent = send(s->fd, buffer_data(&s->out), buffer_len(&s->out), MSG_NOSIGNAL);
         if (sent < 0 && errno == EAGAIN) {
@@ -103,7 +106,7 @@ void session_send(struct bench_session *s)
 
 void session_add(struct bench_session *s, const struct message *m)
 {
-    if (s->channel == NULL || record_seal_message(&s->channel->out, m, &s->out) != 0) {
+    if (s->channel == NULL || record_add_message(&s->channel->out, m, &s->out) != 0) {
         session_fault(s, "sealing", message_type_name(m->type));
     }
 }
@@ -127,7 +130,7 @@ void session_add_plain(struct bench_session *s, struct bytes plain)
         return;
     }
     const int added = s->pool->bare        ? add_bare(s, plain)
-                      : s->channel != NULL ? record_seal(&s->channel->out, plain, &s->out)
+                      : s->channel != NULL ? record_add(&s->channel->out, plain, &s->out)
                                            : -1;
     if (added != 0) {
         session_fault(s, "sealing", "a ciphertext");
@@ -220,9 +223,10 @@ static void send_credentials(struct bench_session *s, enum message_type type)
 {
     const char *password = s->pool->target->password;
     s->state = SESSION_CHECKING;
-    session_add(s, &(struct message){ .type = type,
-                                      .credentials = { .name = { (const uint8_t *)s->name.text, strlen(s->name.text) },
-                                                       .password = { (const uint8_t *)password, strlen(password) } } });
+    struct message m = { .type = type };
+    m.credentials = (struct message_credentials){ .name = { (const uint8_t *)s->name.text, strlen(s->name.text) },
+                                                  .password = { (const uint8_t *)password, strlen(password) } };
+    session_add(s, &m);
     session_send(s);
 }
 
@@ -328,13 +332,21 @@ static void message(struct bench_session *s, const struct message *m)
 
 static void record(struct bench_session *s, uint8_t *frame, size_t len)
 {
-    struct bytes plain;
+    const unsigned life = s->lives;
+    struct bytes messages;
+    struct bytes encoded;
     struct message m;
-    if (record_open(&s->channel->in, frame, len, &plain) != 0 || message_decode(plain, ROLE_KDC, &m) != MESSAGE_OK) {
-        session_fault(s, "a record", "it doesn't open, or holds no message");
+    if (record_open(&s->channel->in, frame, len, &messages) != 0) {
+        session_fault(s, "a record", "it doesn't open");
         return;
     }
-    message(s, &m);
+    do {
+        if (record_next(&messages, &encoded) != 0 || message_decode(encoded, ROLE_KDC, &m) != MESSAGE_OK) {
+            session_fault(s, "a record", "it holds what is no message");
+            return;
+        }
+        message(s, &m);
+    } while (messages.len > 0 && s->lives == life);
 }
 
 static void bare_frame(struct bench_session *s, struct bytes frame)

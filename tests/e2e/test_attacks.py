@@ -11,7 +11,7 @@ from interop import attack
 from interop.attack import HELLO_GROUP, PASSWORD, answer_to, connect, hello, read_alert, read_end
 from interop.client import Client, Closed, Connection, Refused
 from interop.messages import MESSAGES, encode_message
-from interop.protocol import CLIENT_HELLO, Alerted, ClientHandshake, ProtocolError, frame
+from interop.protocol import CLIENT_HELLO, TOGETHER_MAX, Alerted, ClientHandshake, ProtocolError, frame
 from interop.proxy import Proxy
 from interop.suites import AES_GCM, CHACHA20, SUITE_NAMES, TRIPLE_DES, DoesNotOpen
 from support.kdcd import Database, Kdcd
@@ -306,6 +306,41 @@ def test_a_record_that_ends_in_its_middle_is_a_cut_connection(kdc, logged, mallo
     logged("cut")
 
 
+PING = encode_message("ping", token=7)
+NO_MESSAGES = {
+    "nothing": b"", "half a length": bytes(3), "a length without a message": bytes([0, 0, 0, 9]),
+    "half a message": frame(PING)[:-1], "an empty message": frame(b""), "a message as it is, without its length": PING,
+    "more than its length says": frame(PING) + b"\0", "a length over the end": frame(PING) + b"\0\0\0\x0a" + PING,
+    "an empty message behind one": frame(PING) + frame(b""), "a huge length": b"\xff" * 4 + PING,
+    "several in too long a record": frame(PING) * (TOGETHER_MAX // len(frame(PING)) + 1),
+}
+
+
+@pytest.mark.parametrize("name", NO_MESSAGES)
+def test_a_record_that_is_not_messages_alone_ends_the_session(kdc, logged, mallory, name):
+    mallory.send(mallory.sending.seal_plaintext(NO_MESSAGES[name]))
+    assert read_end(mallory) == "malformed"
+    logged("malformed")
+
+
+@pytest.mark.parametrize("suite", SUITE_NAMES, ids=SUITE_NAMES.get)
+def test_of_a_changed_record_no_message_is_answered(kdc, logged, suite):
+    with connect(kdc, "mallory", suites=[suite]) as client:
+        client.name = None
+        record = client.sending.seal(PING, PING, PING)
+        client.send(flipped(record, len(record) - 1, 0x80))
+        with pytest.raises(Closed) as closed:
+            client.read_message()
+        assert closed.value.reason is None
+    logged("record")
+
+
+def test_behind_a_close_in_its_record_nothing_is_answered(kdc, mallory):
+    mallory.send(mallory.sending.seal(PING, encode_message("close", reason="none"), PING, bytes(10)))
+    assert mallory.read_message() == {"message": "pong", "token": 7}
+    assert read_end(mallory) is None
+
+
 @pytest.mark.parametrize("plain", [WHOLE, frame(b"\x04" + bytes(64)), frame(encode_message("ping", token=1)),
                                    frame(b"\x05\x01\0\0\0\0"), frame(b"\0")],
                          ids=["client_hello", "client_finish", "ping", "alert", "one byte"])
@@ -332,7 +367,13 @@ def test_before_login_the_smaller_limit_counts(kdc, logged):
 # --- Messages ----------------------------------------------------------------------------------------------------
 
 FIELDS = {
-    "login": {"name": b"ann", "password": b"correct horse"}, "register": {"name": b"new", "password": b"12345678"},
+    "login": {"name": b"ann", "password": b"correct horse"},
+    "register": {"name": b"new", "password": b"12345678", "code": b"", "email": b"", "phone": b""},
+    "activate": {"name": b"new", "password": b"12345678", "code": b""},
+    "login_changing": {"name": b"ann", "password": b"correct horse", "new": b"battery staple"},
+    "change_password": {"request": 1, "old": b"correct horse", "new": b"battery staple"},
+    "password_changed": {"request": 1, "ticket_seconds": 0, "ticket": b""},
+    "deactivate": {"request": 1, "code": b""}, "code_mailed": {"request": 1},
     "welcome": {"session": 1, "time": 1, "name": "ann", "rekey_messages": 1, "rekey_seconds": 1, "ping_seconds": 1,
                 "ticket_seconds": 1, "ticket": b"a ticket"},
     "refused": {"request": 0, "reason": "busy", "retry_after": 0}, "open": {"request": 1, "peer": "ann"},
@@ -346,8 +387,8 @@ FIELDS = {
     "pong": {"token": 1}, "close": {"reason": "none"}, "credit": {"conversation": 1, "bytes": 1},
 }
 assert set(FIELDS) == {name for name, _ in MESSAGES.values()}
-BEFORE_LOGIN = {"login", "register", "close"}
-AFTER_LOGIN = {"open", "ciphertext", "list", "who", "ping", "close"}
+BEFORE_LOGIN = {"login", "register", "activate", "login_changing", "close"}
+AFTER_LOGIN = {"open", "ciphertext", "list", "who", "ping", "close", "change_password", "deactivate"}
 
 
 @pytest.mark.parametrize("name", sorted(set(FIELDS) - BEFORE_LOGIN))
@@ -365,7 +406,7 @@ def test_a_message_that_has_no_place_after_login_ends_the_session(kdc, logged, m
     logged("out_of_order")
 
 
-@pytest.mark.parametrize("kind", [0, 1, 15, 33, 255])
+@pytest.mark.parametrize("kind", [0, 1, 15, 39, 255])
 def test_a_message_of_an_unknown_type_ends_the_session(kdc, logged, mallory, kind):
     mallory.send(mallory.sending.seal(bytes([kind]) + bytes(20)))
     assert read_end(mallory) == "out_of_order"
@@ -378,6 +419,9 @@ def test_a_second_login_before_the_answer_to_the_first_is_out_of_order(kdc, logg
         client.send(client.sending.seal(login) + client.sending.seal(login))
         assert read_end(client) == "out_of_order"
     logged("out_of_order")
+    with connect(kdc) as client:
+        client.send(client.sending.seal(login, login))
+        assert read_end(client) == "out_of_order"
 
 
 def test_a_request_number_that_is_still_unanswered_may_not_be_used_again(kdc, logged, mallory):

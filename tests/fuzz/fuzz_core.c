@@ -1,7 +1,7 @@
 /*
  * fuzz_core.c: a client that is logged in, and a KDC that says whatever it likes. The input is a row of steps:
  *
- *   0..: u16 length, and that many bytes: a message of the KDC's, sealed as it should be
+ *   0..: u16 length, and that many bytes: a message of the KDC's, sealed as it should be; from 0x8000: all that a record holds
  *   then  a grant with a good key: from whom, conversation and epoch
  *         a text, a receipt or a confirm of the peer's under the newest epoch
  *         the person sends, opens, lists, asks, discards; time goes by; the connection is cut and made again
@@ -111,10 +111,14 @@ static int raw(struct rig *rig, struct input *in)
 {
     size_t len = (size_t)byte(in) << 8;
     len |= byte(in);
+    const bool whole = len >= 0x8000;
+    len &= 0x7fff;
     len = len > in->len ? in->len : len;
     const uint8_t *plain = in->data;
     in->data += len;
     in->len -= len;
+    if (whole)
+        return rig_tell_record(rig, plain, len);
     return len == 0 ? KC_OK : rig_tell_plain(rig, plain, len);
 }
 

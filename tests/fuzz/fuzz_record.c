@@ -1,6 +1,8 @@
 /*
  * fuzz_record.c: whatever may come instead of a session's records. The first byte chooses the suite; the rest are frames.
  * A frame opens only if it is the very one that the sender made for that place.
+ *
+ * Besides, the whole input is taken apart as if a record had held it: messages, one behind the other, and no more.
  */
 #include "wire/frame.h"
 #include "wire/message.h"
@@ -17,11 +19,48 @@ static void require(bool condition)
         abort();
 }
 
-/* The sender's next record: a ping that carries its number. */
+#define PINGS_MAX 3
+
+static unsigned pings_in(uint64_t sequence)
+{
+    return 1 + (unsigned)(sequence % PINGS_MAX);
+}
+
+/* The sender's next record: pings that carry its number. */
 static void send_next(struct record_half *sender, struct buffer *out)
 {
     struct message m = { .type = MESSAGE_PING, .ping = { .token = sender->sequence } };
-    require(record_seal_message(sender, &m, out) == 0);
+    for (unsigned pings = pings_in(sender->sequence); pings > 0; pings--)
+        require(record_add_message(sender, &m, out) == 0);
+    record_seal(sender, out);
+}
+
+static void take(struct bytes messages, uint64_t sequence)
+{
+    struct bytes message;
+    struct message m;
+    for (unsigned pings = pings_in(sequence); pings > 0; pings--) {
+        require(record_next(&messages, &message) == 0);
+        require(message_decode(message, ROLE_CLIENT, &m) == MESSAGE_OK && m.ping.token == sequence);
+    }
+    require(messages.len == 0);
+}
+
+static void take_apart(const uint8_t *data, size_t size)
+{
+    struct bytes rest = { data, size };
+    struct bytes message;
+    const uint8_t *at = data;
+    do {
+        if (record_next(&rest, &message) != 0) {
+            require(message.data == NULL && rest.data == at);
+            return;
+        }
+        require(message.len > 0 && message.data == at + FRAME_HEADER_LEN && rest.data == message.data + message.len);
+        require(rest.len == (size_t)(data + size - rest.data));
+        at = rest.data;
+    } while (rest.len > 0);
+    require(at == data + size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -31,6 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct buffer out;
     bool dead = false;
 
+    take_apart(data, size);
     if (size == 0)
         return 0;
     const struct suite *suite = &suites[data[0] % SUITE_COUNT];
@@ -52,12 +92,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
         send_next(&sender, &out);
         bool same = buffer_len(&out) == len && memcmp(buffer_data(&out), data, len) == 0;
-        struct bytes plain;
-        struct message m;
-        bool opened = record_open(&receiver, frame, len, &plain) == 0;
+        struct bytes messages;
+        bool opened = record_open(&receiver, frame, len, &messages) == 0;
         require(opened == (same && !dead));
         if (opened)
-            require(message_decode(plain, ROLE_CLIENT, &m) == MESSAGE_OK && m.ping.token + 1 == sender.sequence);
+            take(messages, sender.sequence - 1);
         dead = dead || !opened;
         buffer_consume(&out, buffer_len(&out));
         free(frame);

@@ -10,7 +10,7 @@
  *     each thread, with a store of its own, issues ROUNDS epochs for A and B (odd threads: for B and A) and prints
  *     them.
  */
-#include "kdc/store.h"
+#include "kdc/store_registration.h"
 #include "wire/name.h"
 
 #include <inttypes.h>
@@ -35,6 +35,8 @@ static const char *result_name(enum store_result result)
         return "exists";
     case STORE_UNAVAILABLE:
         return "unavailable";
+    case STORE_REFUSED:
+        return "refused";
     case STORE_BROKEN:
         break;
     }
@@ -100,8 +102,13 @@ static void command_run(struct store *store, char **word)
                            user.hash, (int)user.state, user.created, user.last_login);
     } else if (strcmp(word[0], "add") == 0) {
         uint64_t id = 0;
-        name_take(word[1], &name);
-        result = store_user_add(store, &name, word[2], USER_ACTIVE, &id);
+        uint64_t epoch = 0;
+        struct store_registration registration = { .pending = false };
+        enum store_registered outcome = REGISTERED;
+        name_take(word[1], &registration.name);
+        (void)snprintf(registration.hash, sizeof registration.hash, "%s", word[2]);
+        result = store_register(store, &registration, &outcome, &id, &epoch);
+        result = result == STORE_OK && outcome == REGISTERED_NAME_TAKEN ? STORE_EXISTS : result;
         (void)snprintf(answer, sizeof answer, " %" PRIu64, id);
     } else if (strcmp(word[0], "rehash") == 0) {
         result = store_user_rehash(store, strtoull(word[1], NULL, 10), word[2], word[3]);

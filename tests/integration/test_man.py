@@ -1,4 +1,5 @@
 """The man pages and the shell completions say what the programs' own help says, and do what they are for."""
+import json
 import os
 import re
 import shutil
@@ -74,6 +75,14 @@ def shown(manual):
         page = output("groff", "-mdoc", "-Tutf8", "-P-cbou", "-rLL=1000n", manual / page)
         return page.replace("‐", "-").replace("−", "-").replace("’", "'")
     return text
+
+
+def test_operations_has_every_figure_as_the_program_has_it(manual):
+    figures = json.loads((manual / "tables.json").read_text(encoding="utf-8"))["kdcd"]["figures"]
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    rows = [f"| `{one['name']}` | {one['kind']}{', `status` only' if one['ours'] else ''} | {one['label'] or ''} |"
+            f" {one['help']} |" for one in figures]
+    assert len(rows) > 60 and "\n".join(rows) + "\n\n" in text
 
 
 # --- Man pages -------------------------------------------------------------------------------------------------------

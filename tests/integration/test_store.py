@@ -1,6 +1,7 @@
 """The store against a real MariaDB: what its account may do, calls at once, and trouble with the database."""
-import json
 import concurrent.futures
+import json
+import random
 import re
 import signal
 import time
@@ -13,12 +14,23 @@ from support.probe import Probe, race
 from support.programs import SLOWER, wait_until
 
 OWN_PROCEDURES = {
-    "kdc_schema_version": (), "kdc_user_find": ("alice",), "kdc_user_add": ("alice", "hash", "active"),
-    "kdc_user_rehash": (1, "hash", "other"), "kdc_account_changes": (0,),
+    "kdc_schema_version": (), "kdc_user_find": ("alice",), "kdc_register": ("alice", "hash", "active", "", "", 0, ""),
+    "kdc_code_new": (1, "deactivate", "0", 60, 5, 5), "kdc_code_use": (1, "deactivate", "0"),
+    "kdc_unactivated_remove": (7, 1), "kdc_source_known": (1, ""),
+    "kdc_user_password": (1, "hash", "other", 0), "kdc_user_history": (1, 5),
+    "kdc_user_rehash": (1, "hash", "other"), "kdc_account_changes": (0,), "kdc_audit_expire": (0, 1),
     "kdc_journal": ('{"issues": [[1, 2, "a", "b", "s"]], "events": [[1, 0, "event", "user", "source", "detail"]]}',),
 }
-ADMIN_PROCEDURES = {"admin_user_list": ("", "", "", 0, 0, 10), "admin_user_set_hash": (1, "hash"),
+ADMIN_PROCEDURES = {"writable_check": (), "admin_audit_list": (0, 0, "", "", "", "", 0, 0, 10, 0),
+                    "admin_user_list": ("", "", "", 0, 0, 10), "admin_user_set_hash": (1, "hash", 0, 0),
+                    "admin_user_set_must_change": ("alice",), "admin_user_set_expiry": ("alice", 0),
+                    "admin_user_rename": ("alice", "bob"), "admin_user_add": ("alice", "hash", 0, 0),
+                    "admin_user_figures": (1, "alice", 0),
                     "admin_user_set_state": ("alice", "locked"), "admin_user_delete": ("alice",),
+                    "admin_contact_claim": (1, "email", "a@example.org", 0, 0), "admin_user_contacts": ("alice",),
+                    "admin_user_set_contact": ("alice", "email", "a@example.org", 0),
+                    "admin_invitation_new": ("[]", "", "", 0), "admin_invitation_list": (0, 10),
+                    "admin_invitation_revoke": (1,),
                     "admin_user_export": ("", "", 10), "admin_user_import": ("check", "", "[]")}
 REFUSED = {1044, 1045, 1142, 1143, 1227, 1370, 1410}  # the server's numbers for "you have no right"
 
@@ -91,8 +103,8 @@ def test_procedures_run_in_strict_mode_whatever_the_servers_is(database):
     rows = database.query("SELECT routine_name, sql_mode, security_type FROM information_schema.routines"
                           " WHERE routine_schema = DATABASE()")
     assert {row[0] for row in rows} == set(OWN_PROCEDURES) | set(ADMIN_PROCEDURES)
-    for _, mode, security in rows:
-        assert "STRICT_ALL_TABLES" in mode and security == "DEFINER"
+    for name, mode, security in rows:
+        assert "STRICT_ALL_TABLES" in mode and security == ("INVOKER" if name == "writable_check" else "DEFINER")
 
 
 # --- Calls -------------------------------------------------------------------------------------------------------
@@ -493,6 +505,28 @@ def test_of_several_logins_those_whose_accounts_are_free_are_noted(database):
     assert database.query("SELECT COUNT(*) FROM audit") == ((3,),)
 
 
+@pytest.mark.parametrize("first", [1, 1001])
+def test_logins_of_the_same_people_from_somewhere_new_at_two_kdcs_are_no_deadlock(database, first):
+    """Whose accounts are in our table, and whose are another application's. Each leaves the newest few sources alone."""
+    database.query("INSERT INTO users (name, hash, state, created) SELECT CONCAT('user', seq), 'x', 'active', UTC_TIMESTAMP(3)"
+                   " FROM seq_1_to_40")
+
+    def log_in(kdc):
+        order = random.Random(kdc)
+        with database.connect() as connection:
+            for _ in range(60):
+                events = [[user, 5, "login", "u", "here", "", "ok", "", f"04{order.getrandbits(32):08x}00000000"]
+                          for user in order.sample(range(first, first + 40), 30)]
+                call(connection, "kdc_journal", (json.dumps({"issues": [], "events": events}),))
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        list(pool.map(log_in, range(3)))
+    assert database.query("SELECT COUNT(*) FROM audit") == ((3 * 60 * 30,),)
+    (least, most), = database.query("SELECT MIN(sources), MAX(sources) FROM"
+                                    " (SELECT COUNT(*) AS sources FROM login_sources GROUP BY user) AS counts")
+    assert 16 <= least and most <= 18
+
+
 @pytest.mark.parametrize("deadlocks, result", [(2, "ok"), (9, "unavailable")])
 def test_a_deadlock_is_tried_again_a_few_times(database, probe, deadlocks, result):
     database.query("CREATE TABLE deadlocks (count INT) ENGINE=MyISAM")
@@ -556,6 +590,24 @@ def test_a_binary_log_of_statements_is_told_and_others_are_taken(own_mariadb, fo
     own_mariadb.start("--log-bin=binary", f"--binlog-format={form}", "--server-id=1")
     kdc = probe(Database(own_mariadb, folder))
     assert kdc("issue", 1, 2)[0] == result and ("binlog_format" in kdc.error) == (result == "broken")
+
+
+@pytest.mark.parametrize("change", ["CALL kdc_user_password(1, 'hash', 'other', 2)",
+                                    "CALL admin_user_set_hash(1, 'other', 0, 2)"])
+def test_changes_of_two_passwords_are_no_deadlock(database, change):
+    """The first earlier passwords of two accounts lie in the same gap of their table."""
+    database.query("INSERT INTO users (id, name, hash, state, created) VALUES (1, 'alice', 'hash', 'active', NOW()), "
+                   "(2, 'bob', 'hash', 'active', NOW())")
+    with database.connect_admin() as other, other.cursor() as cursor, concurrent.futures.ThreadPoolExecutor() as pool:
+        cursor.execute("START TRANSACTION")
+        cursor.execute("SELECT * FROM password_history WHERE user = 2 FOR UPDATE")
+        changing = pool.submit(database.query, change)
+        wait_until("it waits for the gap", lambda: database.query(
+            "SHOW GLOBAL STATUS LIKE 'Innodb_row_lock_current_waits'")[0][1] == "1")
+        cursor.execute("INSERT INTO password_history VALUES (2, 1, 'hash', NOW())")
+        cursor.execute("COMMIT")
+        assert changing.result(10 * SLOWER) == ((1,),)
+    assert database.query("SELECT user, hash FROM password_history") == ((1, "hash"), (2, "hash"))
 
 
 def test_a_password_file_that_everybody_can_read_is_refused(database, probe):

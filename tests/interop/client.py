@@ -44,12 +44,13 @@ class Closed(Exception):
 
 
 class Connection:
-    """Frames over TCP."""
+    """Frames over TCP; `source`: the address to come from."""
 
-    def __init__(self, server, timeout=15):
+    def __init__(self, server, timeout=15, source=None):
         host, port = server.rsplit(":", 1)
         self.timeout = timeout
-        self.socket = socket.create_connection((host.strip("[]"), int(port)), timeout)
+        self.socket = socket.create_connection(
+            (host.strip("[]"), int(port)), timeout, None if source is None else (source, 0))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.limit = LIMIT_BEFORE_LOGIN
         self._buffer = bytearray()
@@ -95,9 +96,9 @@ class Connection:
 
 
 class Client(Connection):
-    def __init__(self, server, fingerprint=None, timeout=15, handshake=True, **choices):
+    def __init__(self, server, fingerprint=None, timeout=15, handshake=True, source=None, **choices):
         """`choices` go to ClientHandshake: groups, suites, ticket."""
-        super().__init__(server, timeout)
+        super().__init__(server, timeout, source)
         self.shake = ClientHandshake(**choices)
         self.conversations = {}
         self.peer_of = {}
@@ -108,6 +109,8 @@ class Client(Connection):
         self.name = None
         self.ticket = None
         self.under_way = collections.Counter()
+        self.record_sizes = []  # how many messages each record brought
+        self._messages = collections.deque()  # of the last record, not yet read
         self._requests = itertools.count(1)
         self._replies = {}
         self._pongs = set()
@@ -151,7 +154,10 @@ class Client(Connection):
 
     def read_message(self, timeout=None):
         """The next message as it is, with nothing done about it. A close of the KDC raises Closed."""
-        message = decode_message(self.receiving.open(self.read_frame(timeout)))
+        if not self._messages:
+            self._messages += self.receiving.open(self.read_frame(timeout))
+            self.record_sizes.append(len(self._messages))
+        message = decode_message(self._messages.popleft())
         if message["message"] not in FROM_THE_KDC:
             raise ProtocolError(f"a {message['message']} from the KDC")
         if message["message"] == "close":
@@ -165,7 +171,7 @@ class Client(Connection):
         message = self.read_message(timeout)
         act = getattr(self, f"_on_{message['message']}", self.events.append)
         act(message)
-        if not self.has_frame():
+        if not self._messages and not self.has_frame():
             self._acknowledge()
         return message
 
@@ -208,6 +214,8 @@ class Client(Connection):
         self._replies[reply["request"]] = reply
 
     _on_who_reply = _on_list_reply
+    _on_code_mailed = _on_list_reply
+    _on_password_changed = _on_list_reply
 
     def _on_pong(self, pong):
         self._pongs.add(pong["token"])
@@ -240,8 +248,8 @@ class Client(Connection):
 
     # --- What a person does ---
 
-    def login(self, name, password, message="login"):
-        self.send_message(message, name=as_bytes(name), password=as_bytes(password))
+    def login(self, name, password, message="login", **more):
+        self.send_message(message, name=as_bytes(name), password=as_bytes(password), **more)
         answer = self._take_welcome()
         if answer["name"] != as_bytes(name).decode().lower():
             raise ProtocolError(f"{answer} as answer to {message} of {name}")
@@ -261,8 +269,25 @@ class Client(Connection):
             self.ticket = Ticket(answer["ticket"], self.shake.keys.resumption)
         return answer
 
-    def register(self, name, password):
-        return self.login(name, password, "register")
+    def register(self, name, password, code="", email="", phone=""):
+        return self.login(name, password, "register", code=as_bytes(code), email=as_bytes(email), phone=as_bytes(phone))
+
+    def login_changing(self, name, password, new):
+        return self.login(name, password, "login_changing", new=as_bytes(new))
+
+    def change_password(self, old, new):
+        """The new ticket stands for the secret of this session's handshake, as the welcome's does."""
+        answer = self.request("change_password", old=as_bytes(old), new=as_bytes(new))
+        self.ticket = Ticket(answer["ticket"], self.shake.keys.resumption) if answer["ticket"] else None
+        return answer
+
+    def activate(self, name, password, code=""):
+        """Without a code another one is mailed, and that is refused as account_pending."""
+        return self.login(name, password, "activate", code=as_bytes(code))
+
+    def deactivate(self, code=""):
+        """Without a code one is mailed; with the right one the KDC closes (account_disabled)."""
+        return self.request("deactivate", code=as_bytes(code))
 
     def request(self, message, /, **fields):
         number = next(self._requests)

@@ -123,7 +123,8 @@ LOOSE = vector_field(1, 0, 255)
 
 MESSAGES = {
     16: ("login", (("name", LOOSE), ("password", LOOSE))),
-    17: ("register", (("name", LOOSE), ("password", LOOSE))),
+    17: ("register", (("name", LOOSE), ("password", LOOSE), ("code", vector_field(1, 0, 64)),
+                      ("email", vector_field(1, 0, 254)), ("phone", vector_field(1, 0, 32)))),
     18: ("welcome", (("session", U64), ("time", U64), ("name", NAME_FIELD), ("rekey_messages", U32),
                      ("rekey_seconds", U32), ("ping_seconds", U16), ("ticket_seconds", U32),
                      ("ticket", vector_field(2, 0, 512)))),
@@ -143,6 +144,12 @@ MESSAGES = {
     30: ("pong", (("token", U64),)),
     31: ("close", (("reason", REASON),)),
     32: ("credit", (("conversation", U64), ("bytes", U32))),
+    33: ("activate", (("name", LOOSE), ("password", LOOSE), ("code", vector_field(1, 0, 64)))),
+    34: ("change_password", (("request", U32), ("old", LOOSE), ("new", LOOSE))),
+    35: ("password_changed", (("request", U32), ("ticket_seconds", U32), ("ticket", vector_field(2, 0, 512)))),
+    36: ("login_changing", (("name", LOOSE), ("password", LOOSE), ("new", LOOSE))),
+    37: ("deactivate", (("request", U32), ("code", vector_field(1, 0, 64)))),
+    38: ("code_mailed", (("request", U32),)),
 }
 CONTENTS = {
     1: ("confirm", ()),
@@ -150,7 +157,7 @@ CONTENTS = {
     3: ("received", (("instance", U64), ("number", U64))),
 }
 FROM_THE_KDC = {"welcome", "refused", "grant", "ciphertext", "undelivered", "presence", "list_reply", "who_reply",
-                "pong", "close", "credit"}
+                "pong", "close", "credit", "code_mailed", "password_changed"}
 
 
 def _encode(table, name, fields):

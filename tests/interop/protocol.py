@@ -14,6 +14,7 @@ from interop.suites import GROUPS, SIZES, TRIPLE_DES, P, derive, expand, extract
 VERSION = 1
 CLIENT_HELLO, HELLO_RETRY, SERVER_HELLO, CLIENT_FINISH, ALERT = 1, 2, 3, 4, 5
 LIMIT_BEFORE_LOGIN, LIMIT_AFTER_LOGIN = 16384, 65536
+TOGETHER_MAX = 16344  # bytes of plaintext of a record with several messages
 
 
 # What a welcome brought, and the secret that goes with it: section 3.5.
@@ -175,8 +176,11 @@ class RecordDirection:
         self.records += 1
         self.bytes += len(plaintext)
 
-    def seal(self, plaintext):
-        """A whole frame."""
+    def seal(self, *messages):
+        """A whole frame that carries them."""
+        return self.seal_plaintext(b"".join(frame(message) for message in messages))
+
+    def seal_plaintext(self, plaintext):
         self._renew_if_due()
         size = len(plaintext) + SIZES[self.suite][2]
         if self.suite == TRIPLE_DES:
@@ -187,6 +191,17 @@ class RecordDirection:
         return record
 
     def open(self, record):
+        """The messages in it."""
+        plaintext = self.open_plaintext(record)
+        reader = Reader(plaintext)
+        messages = []
+        while not messages or reader.at < len(plaintext):
+            messages.append(reader.vector(4, 1, LIMIT_AFTER_LOGIN))
+        if len(messages) > 1 and len(plaintext) > TOGETHER_MAX:
+            raise ProtocolError(f"{len(messages)} messages in a record of {len(plaintext)} bytes")
+        return messages
+
+    def open_plaintext(self, record):
         self._renew_if_due()
         plaintext = unseal(self.suite, self.key, self.iv, self.sequence, record[:4], record[4:])
         self._count(plaintext)

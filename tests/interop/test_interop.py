@@ -8,7 +8,7 @@ import pytest
 from interop.attack import read_alert
 from interop.client import Client, Closed, Connection, Refused
 from interop.messages import encode_message
-from interop.protocol import CLIENT_FINISH, SERVER_HELLO, Alerted, ProtocolError, Ticket, frame
+from interop.protocol import CLIENT_FINISH, SERVER_HELLO, TOGETHER_MAX, Alerted, ProtocolError, Ticket, frame
 from interop.suites import AES_GCM, CHACHA20, GROUP_BY_NAME, SUITE_NAMES, TRIPLE_DES
 from support.programs import SLOWER
 
@@ -279,6 +279,48 @@ def test_how_bytes_come_in_segments_makes_no_difference(kdcd):
         time.sleep(0.1)
         alice.send(records[30:])
         assert [alice.read_message() for _ in range(3)] == [{"message": "pong", "token": 7}] * 3
+
+
+@pytest.mark.parametrize("suite", SUITE_NAMES, ids=SUITE_NAMES.get)
+def test_many_messages_go_in_one_record_and_come_in_one(kdcd, suite):
+    kdc = kdcd(threads={"reactors": 1})
+    kdc.add_user("alice")
+    kdc.add_user("bob")
+    with connect(kdc, "alice", suite=suite) as alice, connect(kdc, "bob", suite=suite) as bob:
+        pings = [encode_message("ping", token=token) for token in range(100)]
+        alice.record_sizes.clear()
+        alice.send(alice.sending.seal(*pings))
+        assert [alice.read_message()["token"] for _ in pings] == list(range(100))
+        assert alice.record_sizes == [100]
+
+        alice.open("bob")
+        bob.wait_for(lambda: "alice" in bob.conversations)
+        bob.receive(0)
+        conversation = alice.conversations["bob"]
+        alice.wait_for(lambda: not conversation.queue)
+        for number in range(60):
+            conversation.text(f"text {number}".encode())
+        messages = [encode_message("ciphertext", **conversation.next()) for _ in range(60)]
+        alice.under_way[conversation.number] += sum(map(len, messages))
+        bob.record_sizes.clear()
+        alice.send(alice.sending.seal(*messages))
+        assert bob.receive(60) == [("alice", f"text {number}") for number in range(60)]
+        # The confirm of the new epoch may have come by itself; the output's memory begins with 8 KiB.
+        assert sum(bob.record_sizes) in (60, 61) and len(bob.record_sizes) <= 3
+        alice.flush("bob")
+
+
+def test_a_record_that_brings_much_is_split_at_the_bound(kdcd):
+    kdc = kdcd()
+    kdc.add_user("alice")
+    with connect(kdc, "alice") as alice:
+        most = TOGETHER_MAX // len(frame(encode_message("ping", token=0)))
+        pings = [encode_message("ping", token=token) for token in range(4 * most)]
+        records = [alice.sending.seal(*pings[first:first + most]) for first in range(0, 4 * most, most)]
+        alice.record_sizes.clear()
+        alice.send(b"".join(records))
+        assert [alice.read_message()["token"] for _ in pings] == list(range(4 * most))
+        assert max(alice.record_sizes) <= most
 
 
 def test_a_login_elsewhere_takes_over(kdcd):

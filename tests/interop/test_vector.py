@@ -13,8 +13,9 @@ from support.programs import ROOT
 # Whose session it is, and the groups that this client would take, in its order.
 PEOPLE = {"alice": [0x0100], "bob": [0x0101, 0x0100]}
 AGAIN = "alice_again"
+LAST = ["ping", "close"]  # what the record of that name carries; every other carries one message, of its own name
 RECORDS = {
-    ("alice", "client"): ["login", "open", "sends_confirm", "sends_text"],
+    ("alice", "client"): ["login", "open", "sends_confirm", "sends_text", "last"],
     ("alice", "server"): ["welcome", "grant", "gets_confirm", "gets_received"],
     ("bob", "client"): ["login", "sends_confirm", "sends_received"],
     ("bob", "server"): ["welcome", "grant", "gets_confirm", "gets_text"],
@@ -147,15 +148,18 @@ def check_records(vector, person, shake):
         vector.check(f"{person}_{side}_record_key", sealing.key)
         vector.check(f"{person}_{side}_record_iv", sealing.iv)
         for name in RECORDS[person, side]:
-            message = vector[f"{person}_{name}_message"]
-            vector.check(f"{person}_{name}_record", sealing.seal(message))
-            vector.check(f"{person}_{name}_message", opening.open(vector[f"{person}_{name}_record"]))
-            decoded = messages.decode_message(message)
-            # What is decoded and encoded again is the same bytes.
-            if name == "welcome":
-                vector.check(f"{person}_ticket", Stream(f"ticket for {stream_name(person)}").take(100))
-                assert decoded["ticket"] == vector[f"{person}_ticket"]
-            assert messages.encode_message(decoded.pop("message"), **decoded) == message
+            carried = LAST if name == "last" else [name]
+            vector.check(f"{person}_{name}_record",
+                         sealing.seal(*(vector[f"{person}_{one}_message"] for one in carried)))
+            opened = opening.open(vector[f"{person}_{name}_record"])
+            for one, message in zip(carried, opened, strict=True):
+                vector.check(f"{person}_{one}_message", message)
+                decoded = messages.decode_message(message)
+                # What is decoded and encoded again is the same bytes.
+                if one == "welcome":
+                    vector.check(f"{person}_ticket", Stream(f"ticket for {stream_name(person)}").take(100))
+                    assert decoded["ticket"] == vector[f"{person}_ticket"]
+                assert messages.encode_message(decoded.pop("message"), **decoded) == message
 
 
 def check_conversation(vector):

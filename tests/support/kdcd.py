@@ -37,6 +37,7 @@ class Database:
         write_config(self.config, {**self.sections(), "identity": {"file": "kdc-identity"}})
         if init:
             self.admin("db", "init")
+            self.query("TRUNCATE TABLE audit")  # that it was made stands in it
 
     def sections(self):
         return {
@@ -97,6 +98,8 @@ class Kdcd:
             # The cheapest that policy allows: what bcrypt costs is not what most tests are about.
             "policy": {"registration": "open", "bcrypt_cost": 10},
             "limits": {},
+            # Who types wrong passwords waits longer and longer: test_penalties.py is about that.
+            "penalties": {"enabled": "off"},
             **database.sections(),
         }
         self.configure(**sections)
@@ -113,7 +116,7 @@ class Kdcd:
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 [*prefix, program("kdcd"), "--config", str(self.config)], env=environment(self.folder),
-                start_new_session=True, **{"stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options})
+                **{"start_new_session": True, "stdin": subprocess.DEVNULL, "stdout": log, "stderr": log, **options})
         if wait:
             self.wait_ready()
         return self

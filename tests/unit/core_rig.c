@@ -225,11 +225,18 @@ static void take_handshake_frame(struct rig *rig, struct bytes frame)
 
 static void take_record(struct rig *rig, uint8_t *frame, size_t len)
 {
-    struct bytes plain;
-    if (record_open(&rig->receiving, frame, len, &plain) != 0)
+    struct bytes messages;
+    struct bytes message;
+    if (record_open(&rig->receiving, frame, len, &messages) != 0) {
         rig->broken = true;
-    else
-        keep(rig, plain);
+        return;
+    }
+    do {
+        if (record_next(&messages, &message) == 0)
+            keep(rig, message);
+        else
+            rig->broken = true;
+    } while (!rig->broken && messages.len > 0);
 }
 
 static void take_frames(struct rig *rig)
@@ -295,12 +302,27 @@ int rig_connect(struct rig *rig)
     return error != KC_OK ? error : rig_carry(rig);
 }
 
+void rig_say(struct rig *rig, const struct message *m)
+{
+    if (record_add_message(&rig->sending, m, &rig->reply) != 0)
+        rig->broken = true;
+    record_seal(&rig->sending, &rig->reply);
+}
+
 int rig_tell_all(struct rig *rig, const struct message *m, size_t count)
 {
+    for (size_t i = 0; i < count; i++)
+        rig_say(rig, &m[i]);
+    return rig_carry(rig);
+}
+
+int rig_tell_together(struct rig *rig, const struct message *m, size_t count)
+{
     for (size_t i = 0; i < count; i++) {
-        if (record_seal_message(&rig->sending, &m[i], &rig->reply) != 0)
+        if (record_add_message(&rig->sending, &m[i], &rig->reply) != 0)
             rig->broken = true;
     }
+    record_seal(&rig->sending, &rig->reply);
     return rig_carry(rig);
 }
 
@@ -311,8 +333,25 @@ int rig_tell(struct rig *rig, const struct message *m)
 
 int rig_tell_plain(struct rig *rig, const void *plain, size_t len)
 {
-    if (record_seal(&rig->sending, (struct bytes){ .data = plain, .len = len }, &rig->reply) != 0)
+    if (record_add(&rig->sending, (struct bytes){ .data = plain, .len = len }, &rig->reply) != 0)
         rig->broken = true;
+    record_seal(&rig->sending, &rig->reply);
+    return rig_carry(rig);
+}
+
+int rig_tell_record(struct rig *rig, const void *plain, size_t len)
+{
+    const size_t sealed_len = suite_sealed_len(rig->sending.suite, len);
+    uint8_t *frame = buffer_reserve(&rig->reply, FRAME_HEADER_LEN + sealed_len);
+    if (frame == NULL) {
+        rig->broken = true;
+        return KC_NO_MEMORY;
+    }
+    const uint8_t header[FRAME_HEADER_LEN] = { (uint8_t)(sealed_len >> 24), (uint8_t)(sealed_len >> 16),
+                                               (uint8_t)(sealed_len >> 8), (uint8_t)sealed_len };
+    memcpy(frame, header, sizeof(header));
+    aead_seal(rig->sending.aead, rig->sending.sequence++, header, sizeof(header), plain, len, frame + FRAME_HEADER_LEN);
+    buffer_commit(&rig->reply, FRAME_HEADER_LEN + sealed_len);
     return rig_carry(rig);
 }
 

@@ -111,10 +111,15 @@ void rig_cut(struct rig *rig);
 int rig_carry(struct rig *rig);
 /* A message from the KDC: the result of core_input; what the client answers is carried. */
 int rig_tell(struct rig *rig, const struct message *m);
-/* Any plaintext, sealed. */
+/* Any bytes as a message, sealed. */
 int rig_tell_plain(struct rig *rig, const void *plain, size_t len);
-/* Several in one portion. */
+/* Any bytes as a record's plaintext, sealed. */
+int rig_tell_record(struct rig *rig, const void *plain, size_t len);
+/* Several in one portion: in a record each, or in one together. */
 int rig_tell_all(struct rig *rig, const struct message *m, size_t count);
+int rig_tell_together(struct rig *rig, const struct message *m, size_t count);
+/* One, put into rig->reply and not carried. */
+void rig_say(struct rig *rig, const struct message *m);
 /* The clock goes on, and whatever is due on the way happens. The first error of core_tick. */
 int rig_wait(struct rig *rig, uint64_t ms);
 

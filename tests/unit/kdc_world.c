@@ -59,6 +59,36 @@ static void host_record(void *context, const struct journal_event *event)
     journal_event(((struct world *)context)->journal, event);
 }
 
+/* As the real one: what it knows by now, and mail to a session that isn't that one. */
+static int host_mail(void *context, const struct letter *letter)
+{
+    struct world *w = context;
+    if (letter != NULL && !w->mail_full) {
+        w->letter = *letter;
+        w->letters++;
+    }
+    return w->mail_full ? -1 : 0;
+}
+
+static void host_account_changed(void *context, const struct name *name, const struct session_ref *keep)
+{
+    struct world *w = context;
+    static const struct session_ref nobody;
+    struct directory_entry entry;
+    for (size_t i = 0; i < WORLD_ACCOUNTS; i++) {
+        const struct store_user *user = &w->table[i].user;
+        if (w->table[i].used && strcmp(user->name.text, name->text) == 0) {
+            assert_int_equal(account_changes_put(w->changes, user->id, user->epoch, w->time), 0);
+        }
+    }
+    if (directory_find(w->host.directory, name, &entry) && (keep == NULL || !session_ref_equal(keep, &entry.ref))) {
+        struct mail_end *mail = mail_new(MAIL_END, &entry.ref, &nobody, 0);
+        assert_non_null(mail);
+        mail->reason = REASON_LOGIN_FAILED;
+        host_post(w, &mail->mail);
+    }
+}
+
 static bool database_away(void *context)
 {
     return ((struct world *)context)->database_gone;
@@ -121,6 +151,11 @@ static void host_logged_in(void *link)
     ((struct client *)link)->logged_in = true;
 }
 
+static void host_rescheduled(void *link)
+{
+    ((struct client *)link)->rescheduled++;
+}
+
 static void host_end(void *link, enum reason reason, bool tell)
 {
     struct client *c = link;
@@ -128,6 +163,20 @@ static void host_end(void *link, enum reason reason, bool tell)
     c->ended = true;
     c->told = tell;
     c->reason = reason;
+}
+
+static struct admission_source host_origin(void *link)
+{
+    return ((struct client *)link)->origin;
+}
+
+static void host_delay(void *link, uint32_t ms)
+{
+    struct client *c = link;
+    assert_false(c->delayed);
+    assert_true(ms > 0);
+    c->delayed = true;
+    c->delayed_until = c->world->time + ms;
 }
 
 static void host_submit(void *link, struct job *job)
@@ -189,6 +238,8 @@ struct world *world_new(void)
                                      .post = host_post,
                                      .issue = host_issue,
                                      .record = host_record,
+                                     .account_changed = host_account_changed,
+                                     .mail = host_mail,
                                      .pass = host_pass,
                                      .log = host_log,
                                      .send = host_send,
@@ -196,7 +247,10 @@ struct world *world_new(void)
                                      .waiting = host_waiting,
                                      .hold = host_hold,
                                      .logged_in = host_logged_in,
+                                     .rescheduled = host_rescheduled,
                                      .end = host_end,
+                                     .origin = host_origin,
+                                     .delay = host_delay,
                                      .submit = host_submit };
     assert_non_null(w->host.directory);
     w->journal = journal_new(&(struct journal_options){ .context = w, .deliver = host_post, .away = database_away });
@@ -221,10 +275,43 @@ void world_free(struct world *w)
     journal_free(&w->journal);
     ticket_keys_free(&w->tickets);
     account_changes_free(&w->changes);
+    penalties_free(&w->penalties);
     free(w);
 }
 
+void world_punish(struct world *w, const struct penalty_policy *policy)
+{
+    static const struct penalty_policy by_default = { .enabled = true,
+                                                      .account_failures = 10,
+                                                      .source_failures = 30,
+                                                      .forget_seconds = 3600,
+                                                      .lock_seconds = 900,
+                                                      .delay_max = 15 };
+    w->penalties = penalties_new(policy != NULL ? policy : &by_default);
+    assert_non_null(w->penalties);
+    w->host.penalties = w->penalties;
+}
+
+void world_pass_time(struct world *w, uint64_t ms)
+{
+    w->time += ms;
+    for (size_t i = 0; i < w->client_count; i++) {
+        struct client *c = &w->clients[i];
+        if (c->delayed && c->delayed_until <= w->time) {
+            c->delayed = false;
+            if (c->session != NULL && !c->ended) {
+                session_delayed(c->session);
+            }
+        }
+    }
+}
+
 struct client *world_connect(struct world *w)
+{
+    return world_connect_from(w, 1);
+}
+
+struct client *world_connect_from(struct world *w, uint8_t host)
 {
     uint8_t resumption[KDF_SECRET_LEN];
     assert_true(w->client_count < WORLD_CLIENTS);
@@ -234,6 +321,7 @@ struct client *world_connect(struct world *w)
     };
     struct client *c = &w->clients[w->client_count];
     c->world = w;
+    c->origin = (struct admission_source){ .family = 4, .prefix = { 192, 0, 2, host } };
     c->ref = (struct session_ref){ .slot = (uint32_t)w->client_count, .generation = 9 };
     c->session = session_new(&w->host, c, &c->ref, &origin);
     assert_non_null(c->session);
@@ -282,9 +370,37 @@ void world_say(struct client *c, const struct message *m)
 
 void world_say_credentials(struct client *c, enum message_type type, const char *name, const char *password)
 {
-    world_say(c, &(struct message){ .type = type,
-                                    .credentials = { { (const uint8_t *)name, strlen(name) },
-                                                     { (const uint8_t *)password, strlen(password) } } });
+    struct message m = { .type = type };
+    m.credentials = (struct message_credentials){ { (const uint8_t *)name, strlen(name) },
+                                                  { (const uint8_t *)password, strlen(password) } };
+    world_say(c, &m);
+}
+
+static struct bytes typed(const char *text)
+{
+    return (struct bytes){ (const uint8_t *)text, strlen(text) };
+}
+
+void world_register(struct client *c, const char *name, const char *code, const char *email, const char *phone)
+{
+    world_say(c, &(struct message){ .type = MESSAGE_REGISTER,
+                                    .registering = { .credentials = { typed(name), typed(WORLD_PASSWORD) },
+                                                     .code = typed(code),
+                                                     .email = typed(email),
+                                                     .phone = typed(phone) } });
+}
+
+void world_activate(struct client *c, const char *name, const char *password, const char *code)
+{
+    world_say(
+        c, &(struct message){ .type = MESSAGE_ACTIVATE,
+                              .activate = { .credentials = { typed(name), typed(password) }, .code = typed(code) } });
+}
+
+void world_deactivate(struct client *c, uint32_t request, const char *code)
+{
+    world_say(
+        c, &(struct message){ .type = MESSAGE_DEACTIVATE, .deactivate = { .request = request, .code = typed(code) } });
 }
 
 void world_open(struct client *c, uint32_t request, const char *peer)

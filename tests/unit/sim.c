@@ -244,13 +244,14 @@ static int make_accounts(struct sim *sim)
     sim->accounts.now = sim->now + SIM_TODAY_MS;
     for (unsigned i = 0; i < SIM_PEOPLE && !sim->options.no_accounts; i++) {
         char password[64];
-        char hash[PASSWORD_HASH_LEN];
+        struct store_registration registration = { .pending = false };
+        enum store_registered outcome;
         uint64_t id;
-        struct name name = { { 0 } };
-        (void)snprintf(name.text, sizeof name.text, "%s", sim_names[i]);
+        uint64_t epoch;
+        (void)snprintf(registration.name.text, sizeof registration.name.text, "%s", sim_names[i]);
         (void)snprintf(password, sizeof password, "%s password of %s", SIM_MARK, sim_names[i]);
-        if (accounts->hash(accounts, password, 10, hash) != PASSWORD_MATCH ||
-            accounts->add(accounts, &name, hash, &id) != STORE_OK)
+        if (accounts->hash(accounts, password, 10, registration.hash) != PASSWORD_MATCH ||
+            accounts->enroll(accounts, &registration, &outcome, &id, &epoch) != STORE_OK)
             return -1;
     }
     return 0;

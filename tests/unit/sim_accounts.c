@@ -36,22 +36,25 @@ static enum store_result find(struct accounts *accounts, const struct name *name
     return STORE_NOT_FOUND;
 }
 
-static enum store_result add(struct accounts *accounts, const struct name *name, const char *hash, uint64_t *id)
+static enum store_result enroll(struct accounts *accounts, const struct store_registration *registration,
+                                enum store_registered *outcome, uint64_t *id, uint64_t *epoch)
 {
     struct sim_accounts *a = (struct sim_accounts *)accounts;
     struct store_user user;
-    const enum store_result found = find(accounts, name, &user);
+    const enum store_result found = find(accounts, &registration->name, &user);
     if (found == STORE_UNAVAILABLE)
         return STORE_UNAVAILABLE;
+    *outcome = found == STORE_OK ? REGISTERED_NAME_TAKEN : REGISTERED;
     if (found == STORE_OK)
-        return STORE_EXISTS;
+        return STORE_OK;
     if (a->count == SIM_ACCOUNTS_MAX)
         return STORE_BROKEN;
     struct store_user *added = &a->users[a->count++];
-    *added = (struct store_user){ .id = a->count, .name = *name, .state = USER_ACTIVE, .created = a->now };
+    *added = (struct store_user){ .id = a->count, .name = registration->name, .state = USER_ACTIVE, .created = a->now };
     added->epoch = a->now * 1000;
-    (void)snprintf(added->hash, sizeof added->hash, "%s", hash);
+    (void)snprintf(added->hash, sizeof added->hash, "%s", registration->hash);
     *id = added->id;
+    *epoch = added->epoch;
     return STORE_OK;
 }
 
@@ -65,6 +68,27 @@ static enum store_result rehash(struct accounts *accounts, uint64_t id, const ch
         return STORE_NOT_FOUND;
     (void)snprintf(user->hash, sizeof user->hash, "%s", to);
     return STORE_OK;
+}
+
+static enum store_result set_password(struct accounts *accounts, uint64_t id, const char *from, const char *to,
+                                      unsigned keep)
+{
+    (void)keep;
+    const enum store_result result = rehash(accounts, id, from, to);
+    struct sim_accounts *a = (struct sim_accounts *)accounts;
+    if (result == STORE_OK)
+        by_id(a, id)->epoch = a->now * 1000 > by_id(a, id)->epoch ? a->now * 1000 : by_id(a, id)->epoch + 1;
+    return result;
+}
+
+static enum store_result history(struct accounts *accounts, uint64_t id, char (*hashes)[PASSWORD_HASH_LEN], size_t max,
+                                 size_t *count)
+{
+    (void)id;
+    (void)hashes;
+    (void)max;
+    *count = 0;
+    return gone((struct sim_accounts *)accounts) ? STORE_UNAVAILABLE : STORE_OK;
 }
 
 static void issue(struct sim_accounts *a, struct store_issue *issue)
@@ -166,8 +190,10 @@ void sim_accounts_init(struct sim_accounts *accounts, struct sim *sim)
 {
     *accounts = (struct sim_accounts){
         .accounts = { .find = find,
-                      .add = add,
+                      .enroll = enroll,
                       .rehash = rehash,
+                      .password = set_password,
+                      .history = history,
                       .write = write_batch,
                       .changes = changes,
                       .error = error,

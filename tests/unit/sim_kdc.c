@@ -34,14 +34,17 @@ static void join_in(struct sim *sim, const struct event *first)
     }
 }
 
-/* Every client here keeps to its windows, so nobody's connection may be held up because of somebody else who reads slowly. */
-static void check_holds(struct sim *sim, unsigned reactor)
+/* Every client here keeps to its windows, so nobody's connection may be held up because of somebody else who reads slowly.
+ * And what gathered for anybody was sealed before the turn's end. */
+static void check_connections(struct sim *sim, unsigned reactor)
 {
     const struct reactor *r = sim->kdc.server == NULL ? NULL : sim->kdc.server->reactors[reactor];
     for (uint32_t i = 0; r != NULL && i < r->slot_count; i++) {
         const struct connection *c = r->slots[i].connection;
         if (c != NULL && c->session != NULL && c->session->holds > 0)
             sim_fail(sim, "%s is held up, and keeps to the window", c->session->name.text);
+        if (c != NULL && c->channel != NULL && c->channel->out.gathered > 0)
+            sim_fail(sim, "%zu bytes of plaintext wait for the next turn", c->channel->out.gathered);
     }
 }
 
@@ -60,7 +63,7 @@ static void turn(struct sim *sim, unsigned reactor, struct event *event)
     (void)thread->run(thread->argument);
     thread->turns = false;
     kdc->inside--;
-    check_holds(sim, reactor);
+    check_connections(sim, reactor);
 }
 
 bool sim_kdc_turns(const struct sim *sim, unsigned reactor)
@@ -167,7 +170,7 @@ int sim_kdc_start(struct sim *sim)
     struct ticket_keys *tickets = NULL;
     if (kdc->config.ticket_lifetime > 0)
         tickets = ticket_keys_new(kdc->config.ticket_lifetime, (SIM_START_MS + SIM_TODAY_MS) / 1000, ticket_key);
-    kdc->server = identity == NULL ? NULL : server_new(&kdc->config, identity, tickets);
+    kdc->server = identity == NULL ? NULL : server_new(&kdc->config, NULL, identity, tickets);
     if (kdc->server == NULL)
         return -1;
     for (unsigned i = 0; i < SIM_REACTORS; i++)

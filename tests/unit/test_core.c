@@ -492,6 +492,45 @@ static void messages_out_of_their_place_end_the_connection(void **state)
     assert_closed_because(rig, REASON_OUT_OF_ORDER);
 }
 
+static void a_record_that_is_not_messages_alone_ends_the_connection(void **state)
+{
+    struct rig *rig = *state;
+    static const uint8_t pong_and_more[] = {
+        0, 0, 0, 9, MESSAGE_PONG, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, MESSAGE_PONG
+    };
+    static const uint8_t list_reply[] = { 0, 0, 0, 8, MESSAGE_LIST_REPLY, 0, 0, 0, 1, 0, 0, 0 };
+    const size_t lengths[] = { 0, 3, 4, 12, 14, 17, 18 };
+    for (size_t i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        log_in(rig);
+        rig->core->ping_waits = true;
+        rig->core->ping_token = 1;
+        assert_int_equal(rig_tell_record(rig, pong_and_more, lengths[i]), KC_PROTOCOL);
+        assert_closed_because(rig, REASON_MALFORMED);
+        assert_int_equal(rig->core->ping_waits, lengths[i] < 13); /* what comes before it was taken */
+        rig_cut(rig);
+    }
+    log_in(rig);
+    rig->core->ping_waits = true;
+    rig->core->ping_token = 1;
+    assert_int_equal(rig_tell_record(rig, pong_and_more, 13), KC_OK);
+    assert_int_equal(core_list(rig->core), KC_OK);
+    assert_int_equal(rig_carry(rig), KC_OK);
+    assert_int_equal(rig_tell_record(rig, list_reply, sizeof(list_reply)), KC_OK);
+}
+
+/* The welcome's record is under the smaller limit, and what comes with it is under the welcome. */
+static void a_welcome_may_bring_more_with_it(void **state)
+{
+    struct rig *rig = *state;
+    struct message m[] = { rig_welcome_message("alice"),
+                           { .type = MESSAGE_CLOSE, .close = { .reason = REASON_KICKED } } };
+    give_password(rig);
+    assert_int_equal(rig_connect(rig), KC_OK);
+    assert_non_null(rig_take(rig, MESSAGE_LOGIN));
+    assert_int_equal(rig_tell_together(rig, m, 2), REASON_KICKED);
+    assert_true(core_was_ready(rig->core));
+}
+
 /* ---- pings ---- */
 
 static void a_silent_connection_is_pinged_and_a_dead_one_given_up(void **state)
@@ -719,6 +758,8 @@ int main(void)
         TEST(a_changed_record_ends_the_connection_without_an_answer),
         TEST(lengths_over_the_limit_end_the_connection_at_once),
         TEST(messages_out_of_their_place_end_the_connection),
+        TEST(a_record_that_is_not_messages_alone_ends_the_connection),
+        TEST(a_welcome_may_bring_more_with_it),
         TEST(a_silent_connection_is_pinged_and_a_dead_one_given_up),
         TEST(who_only_talks_notices_too_that_nobody_answers),
         TEST(a_pong_that_nobody_asked_for_is_refused),

@@ -535,6 +535,77 @@ static void texts_arrive_once_each_and_are_acknowledged_together(void **state)
     assert_true(rig_silent(rig));
 }
 
+/* So many of the peer's texts as messages, numbered from `first`. */
+static void make_texts(struct rig *rig, uint64_t first, size_t count, struct message *m)
+{
+    static uint8_t sealed[8][MESSAGE_SEALED_MAX];
+    for (size_t i = 0; i < count; i++) {
+        struct content content = { CONTENT_TEXT, INSTANCE, first + i, { (const uint8_t *)"together", 8 } };
+        m[i].type = MESSAGE_CIPHERTEXT;
+        assert_int_equal(epoch_seal(rig->peer, &content, sealed[i], &m[i].ciphertext), 0);
+    }
+}
+
+static void texts_of_one_record_arrive_in_order(void **state)
+{
+    struct rig *rig = *state;
+    struct message m[8];
+    open_with_bob(rig, 1);
+    make_texts(rig, 1, 8, m);
+    const uint64_t records = rig->sending.sequence;
+    assert_int_equal(rig_tell_together(rig, m, 8), KC_OK);
+    assert_true(rig->sending.sequence <= records + 2); /* the reply's buffer has grown at most once */
+    for (uint64_t i = 1; i <= 8; i++) {
+        const struct rig_event *event = rig_event(rig, KC_EVENT_TEXT);
+        assert_non_null(event);
+        assert_string_equal(event->text, "together");
+    }
+    assert_receipt(rig, INSTANCE, 8);
+    assert_true(rig_silent(rig));
+}
+
+static void what_comes_behind_a_close_in_its_record_counts_for_nothing(void **state)
+{
+    struct rig *rig = *state;
+    struct message m[3];
+    open_with_bob(rig, 1);
+    make_texts(rig, 1, 2, m);
+    m[2] = m[1];
+    m[1] = (struct message){ .type = MESSAGE_CLOSE, .close = { .reason = REASON_KICKED } };
+    assert_int_equal(rig_tell_together(rig, m, 3), REASON_KICKED);
+    assert_text(rig, "together");
+    assert_null(rig_event(rig, KC_EVENT_TEXT));
+}
+
+static void leave_at_text(struct rig *rig, const struct kc_event *event)
+{
+    if (event->type == KC_EVENT_TEXT)
+        core_close(rig->core);
+}
+
+static void who_leaves_at_one_text_is_not_told_the_next_of_its_record(void **state)
+{
+    struct rig *rig = *state;
+    struct message m[2];
+    open_with_bob(rig, 1);
+    make_texts(rig, 1, 2, m);
+    rig->on_event = leave_at_text;
+    assert_int_equal(rig_tell_together(rig, m, 2), KC_OK);
+    assert_text(rig, "together");
+    assert_null(rig_event(rig, KC_EVENT_TEXT));
+}
+
+static void a_changed_record_tells_none_of_its_texts(void **state)
+{
+    struct rig *rig = *state;
+    struct message m[3];
+    open_with_bob(rig, 1);
+    make_texts(rig, 1, 3, m);
+    rig->flip = 1;
+    assert_int_equal(rig_tell_together(rig, m, 3), REASON_RECORD);
+    assert_null(rig_event(rig, KC_EVENT_TEXT));
+}
+
 static void who_only_sends_leaves_texts_with_their_sender(void **state)
 {
     struct rig *rig = *state;
@@ -1080,6 +1151,10 @@ int main(void)
         TEST(a_busy_kdc_is_asked_again_a_bounded_number_of_times),
         TEST(for_a_text_that_waits_a_busy_kdc_is_asked_until_it_goes),
         TEST(texts_arrive_once_each_and_are_acknowledged_together),
+        TEST(texts_of_one_record_arrive_in_order),
+        TEST(what_comes_behind_a_close_in_its_record_counts_for_nothing),
+        TEST(who_leaves_at_one_text_is_not_told_the_next_of_its_record),
+        TEST(a_changed_record_tells_none_of_its_texts),
         TEST(who_only_sends_leaves_texts_with_their_sender),
         TEST(a_text_that_is_here_is_dropped_and_acknowledged_again),
         TEST(more_clients_of_one_person_than_anybody_has_are_bounded),

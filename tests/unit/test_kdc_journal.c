@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define BATCHES_MAX 64
 
@@ -18,6 +19,7 @@ struct rig {
     bool away;
     bool known_away;
     bool broken;
+    bool refuses;
     bool stuck; /* a write waits until this is over */
     bool in_write;
     size_t batches;
@@ -45,6 +47,7 @@ static enum store_result write_batch(struct accounts *accounts, struct store_bat
     }
     rig->in_write = false;
     enum store_result result = rig->away ? STORE_UNAVAILABLE : rig->broken ? STORE_BROKEN : STORE_OK;
+    result = rig->refuses ? STORE_REFUSED : result;
     if (result == STORE_OK) {
         assert_true(rig->batches < BATCHES_MAX);
         rig->issues[rig->batches] = batch->issue_count;
@@ -292,10 +295,29 @@ static void without_the_database_issues_fail_and_events_wait(void **state)
     expect_delivered(rig, MAIL_ISSUE, 4, REASON_NONE);
 }
 
-static void what_the_database_refuses_is_dropped_and_counted(void **state)
+static void with_a_database_that_must_be_mended_issues_fail_and_events_wait(void **state)
 {
     struct rig *rig = *state;
     rig->broken = true;
+    submit(rig, 1, 2);
+    record(rig, "login refused", 0);
+    journal_step(rig->journal, &rig->accounts);
+    expect_delivered(rig, MAIL_UNISSUED, 1, REASON_UNAVAILABLE);
+    assert_int_equal(journal_stats(rig->journal).queued, 1);
+    assert_int_equal(journal_stats(rig->journal).dropped, 0);
+
+    rig->broken = false;
+    submit(rig, 2, 2);
+    journal_step(rig->journal, &rig->accounts);
+    assert_int_equal(rig->events[0], 1);
+    assert_int_equal(rig->issues[0], 1);
+    expect_delivered(rig, MAIL_ISSUE, 2, REASON_NONE);
+}
+
+static void what_the_database_refuses_is_dropped_and_counted(void **state)
+{
+    struct rig *rig = *state;
+    rig->refuses = true;
     submit(rig, 1, 2);
     record(rig, "login", 0);
     journal_step(rig->journal, &rig->accounts);
@@ -336,6 +358,29 @@ static void what_comes_while_one_batch_is_written_makes_up_the_next(void **state
     for (uint32_t i = 0; i <= 20; i++) {
         expect_delivered(rig, MAIL_ISSUE, i, REASON_NONE);
     }
+}
+
+static void events_alone_gather_for_a_moment_and_an_issue_takes_them_along_at_once(void **state)
+{
+    struct rig *rig = *state;
+    assert_int_equal(journal_start(rig->journal), 0);
+    for (int i = 0; i < 60; i++) {
+        record(rig, "login", 0);
+        (void)usleep(500);
+    }
+    submit(rig, 1, 2);
+    pthread_mutex_lock(&rig->lock);
+    while (rig->delivered_count < 1) {
+        pthread_cond_wait(&rig->changed, &rig->lock);
+    }
+    pthread_mutex_unlock(&rig->lock);
+    expect_delivered(rig, MAIL_ISSUE, 1, REASON_NONE);
+    size_t events = 0;
+    for (size_t i = 0; i < rig->batches; i++) {
+        events += rig->events[i];
+    }
+    assert_int_equal(events, 60);
+    assert_true(rig->batches < 30); /* one for each would be 60 */
 }
 
 static void at_the_end_events_are_written_and_issues_dropped(void **state)
@@ -416,8 +461,10 @@ int main(void)
         TEST(more_than_a_batch_takes_goes_into_several),
         TEST(a_full_queue_takes_no_more_until_it_is_written),
         TEST(without_the_database_issues_fail_and_events_wait),
+        TEST(with_a_database_that_must_be_mended_issues_fail_and_events_wait),
         TEST(what_the_database_refuses_is_dropped_and_counted),
         TEST(what_comes_while_one_batch_is_written_makes_up_the_next),
+        TEST(events_alone_gather_for_a_moment_and_an_issue_takes_them_along_at_once),
         TEST(at_the_end_events_are_written_and_issues_dropped),
         TEST(changed_accounts_are_known_when_a_refresh_returns),
         TEST(tickets_hold_without_the_database_but_not_with_one_that_does_not_tell_changes),

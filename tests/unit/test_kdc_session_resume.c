@@ -260,7 +260,7 @@ static void without_keys_there_are_no_tickets(void **state)
     assert_int_equal(m.welcome.ticket_seconds, 0);
 }
 
-static void the_secret_is_kept_until_the_welcome_and_no_longer(void **state)
+static void the_secret_is_kept_as_long_as_the_session(void **state)
 {
     struct world *w = *state;
     const size_t before = secret_stats().used;
@@ -268,6 +268,8 @@ static void the_secret_is_kept_until_the_welcome_and_no_longer(void **state)
     assert_true(secret_stats().used > before);
     world_say_credentials(c, MESSAGE_LOGIN, "alice", WORLD_PASSWORD);
     assert_true(world_run_job(w));
+    assert_int_equal(secret_stats().used, before + KDF_SECRET_LEN); /* for the ticket of another password */
+    world_hang_up(c);
     assert_int_equal(secret_stats().used, before);
     struct client *leaves_before = world_connect(w);
     world_hang_up(leaves_before);
@@ -310,7 +312,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_login_may_know_of_a_later_change_than_the_table, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_account_without_an_epoch_gets_no_ticket, set_up, tear_down),
         cmocka_unit_test_setup_teardown(without_keys_there_are_no_tickets, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_secret_is_kept_until_the_welcome_and_no_longer, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_secret_is_kept_as_long_as_the_session, set_up, tear_down),
         cmocka_unit_test_setup_teardown(copying_the_secret_leaves_nothing_in_the_registers, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

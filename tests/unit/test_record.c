@@ -1,6 +1,7 @@
 /* Records: what is sealed opens, once and in order; nothing else does; keys are renewed where the document says. */
 #include "crypto/secret.h"
 #include "wire/codec.h"
+#include "wire/frame.h"
 #include "wire/message.h"
 #include "wire/record.h"
 
@@ -51,10 +52,18 @@ static struct bytes of(const char *text)
     return (struct bytes){ .data = (const uint8_t *)text, .len = strlen(text) };
 }
 
-/* Seals one plaintext and takes the frame off the wire; the caller frees it. */
-static uint8_t *sealed(struct channel *c, struct bytes plain, size_t *len)
+/* One message in a record of its own. */
+static int seal_one(struct record_half *sender, struct bytes message, struct buffer *out)
 {
-    assert_int_equal(record_seal(&c->sender, plain, &c->wire), 0);
+    int added = record_add(sender, message, out);
+    record_seal(sender, out);
+    return added;
+}
+
+/* Seals one message and takes the frame off the wire; the caller frees it. */
+static uint8_t *sealed(struct channel *c, struct bytes message, size_t *len)
+{
+    assert_int_equal(seal_one(&c->sender, message, &c->wire), 0);
     *len = buffer_len(&c->wire);
     uint8_t *frame = malloc(*len);
     assert_non_null(frame);
@@ -63,15 +72,23 @@ static uint8_t *sealed(struct channel *c, struct bytes plain, size_t *len)
     return frame;
 }
 
-static void pass(struct channel *c, struct bytes plain)
+static void assert_next(struct bytes *messages, struct bytes message)
 {
-    struct bytes opened;
-    size_t len;
-    uint8_t *frame = sealed(c, plain, &len);
+    struct bytes next;
+    assert_int_equal(record_next(messages, &next), 0);
+    assert_int_equal(next.len, message.len);
+    assert_memory_equal(next.data, message.data, message.len);
+}
 
-    assert_int_equal(record_open(&c->receiver, frame, len, &opened), 0);
-    assert_int_equal(opened.len, plain.len);
-    assert_memory_equal(opened.data, plain.data, plain.len);
+static void pass(struct channel *c, struct bytes message)
+{
+    struct bytes messages;
+    size_t len;
+    uint8_t *frame = sealed(c, message, &len);
+
+    assert_int_equal(record_open(&c->receiver, frame, len, &messages), 0);
+    assert_next(&messages, message);
+    assert_int_equal(messages.len, 0);
     free(frame);
 }
 
@@ -92,6 +109,47 @@ static void assert_kills(struct channel *c, uint8_t *frame, size_t len)
     free(good);
 }
 
+/* traffic' and the key that comes from it, by the formulas: HKDF-Expand of one block is one HMAC. */
+static struct aead *renewed(const struct suite *suite, uint8_t traffic[KDF_SECRET_LEN])
+{
+    static const char next[] = "kdc-chat v1 next\x01", record[] = "kdc-chat v1 record";
+    uint8_t following[KDF_SECRET_LEN];
+
+    hmac_sha512(traffic, KDF_SECRET_LEN, next, sizeof(next) - 1, following);
+    memcpy(traffic, following, sizeof(following));
+    struct aead *aead = aead_derive(suite, traffic, record, sizeof(record) - 1);
+    assert_non_null(aead);
+    return aead;
+}
+
+/* The next record of the channel is the first under the key behind `traffic`, which is stepped on; the receiver agrees. */
+static void assert_renews(struct channel *c, uint8_t traffic[KDF_SECRET_LEN])
+{
+    const struct suite *suite = c->sender.suite;
+    uint8_t plain[64];
+    struct bytes opened;
+    size_t len, plain_len = 0;
+    uint64_t sequence = c->sender.sequence;
+
+    assert_memory_equal(c->sender.traffic, traffic, KDF_SECRET_LEN);
+    uint8_t *frame = sealed(c, of("new key"), &len);
+    struct aead *aead = renewed(suite, traffic);
+    assert_int_equal(aead_open(aead, sequence, frame, FRAME_HEADER_LEN, frame + FRAME_HEADER_LEN,
+                               len - FRAME_HEADER_LEN, plain, &plain_len),
+                     0);
+    assert_int_equal(plain_len, FRAME_HEADER_LEN + 7);
+    aead_free(&aead);
+    assert_int_equal(record_open(&c->receiver, frame, len, &opened), 0);
+    assert_memory_equal(c->sender.traffic, traffic, KDF_SECRET_LEN);
+    assert_memory_equal(c->receiver.traffic, traffic, KDF_SECRET_LEN);
+    assert_int_equal(c->sender.sequence, sequence + 1);
+    assert_int_equal(c->sender.records, 1);
+    assert_int_equal(c->sender.bytes, FRAME_HEADER_LEN + 7);
+    assert_int_equal(c->receiver.records, 1);
+    assert_int_equal(c->receiver.bytes, FRAME_HEADER_LEN + 7);
+    free(frame);
+}
+
 /* ---- what holds ---- */
 
 static void messages_arrive_in_every_suite(void **state)
@@ -103,12 +161,15 @@ static void messages_arrive_in_every_suite(void **state)
         struct channel c;
         open_channel(&c, &suites[s]);
         for (uint64_t i = 0; i < 20; i++) {
-            struct bytes opened;
+            struct bytes messages, opened;
             m.ping.token = i;
-            assert_int_equal(record_seal_message(&c.sender, &m, &c.wire), 0);
+            assert_int_equal(record_add_message(&c.sender, &m, &c.wire), 0);
+            record_seal(&c.sender, &c.wire);
             size_t len = buffer_len(&c.wire);
-            assert_int_equal(len, FRAME_HEADER_LEN + suite_sealed_len(&suites[s], 9));
-            assert_int_equal(record_open(&c.receiver, c.wire.data + c.wire.start, len, &opened), 0);
+            assert_int_equal(len, FRAME_HEADER_LEN + suite_sealed_len(&suites[s], FRAME_HEADER_LEN + 9));
+            assert_int_equal(record_open(&c.receiver, c.wire.data + c.wire.start, len, &messages), 0);
+            assert_int_equal(record_next(&messages, &opened), 0);
+            assert_int_equal(messages.len, 0);
             assert_int_equal(message_decode(opened, ROLE_CLIENT, &got), MESSAGE_OK);
             assert_int_equal(got.ping.token, i);
             buffer_consume(&c.wire, len);
@@ -117,7 +178,7 @@ static void messages_arrive_in_every_suite(void **state)
     }
 }
 
-static void message_and_encoded_plaintext_are_sealed_alike(void **state)
+static void message_and_encoded_message_are_sealed_alike(void **state)
 {
     (void)state;
     struct channel a, b;
@@ -126,8 +187,9 @@ static void message_and_encoded_plaintext_are_sealed_alike(void **state)
 
     open_channel(&a, &suites[0]);
     open_channel(&b, &suites[0]);
-    assert_int_equal(record_seal_message(&a.sender, &m, &a.wire), 0);
-    assert_int_equal(record_seal(&b.sender, (struct bytes){ .data = plain, .len = sizeof(plain) }, &b.wire), 0);
+    assert_int_equal(record_add_message(&a.sender, &m, &a.wire), 0);
+    record_seal(&a.sender, &a.wire);
+    assert_int_equal(seal_one(&b.sender, (struct bytes){ .data = plain, .len = sizeof(plain) }, &b.wire), 0);
     assert_int_equal(buffer_len(&a.wire), buffer_len(&b.wire));
     assert_memory_equal(buffer_data(&a.wire), buffer_data(&b.wire), buffer_len(&a.wire));
     close_channel(&a);
@@ -159,18 +221,297 @@ static void the_longest_frame_goes_and_one_byte_more_does_not(void **state)
     for (size_t s = 0; s < SUITE_COUNT; s++) {
         struct channel c;
         size_t max = FRAME_LEN_AFTER_LOGIN;
-        while (suite_sealed_len(&suites[s], max) > FRAME_LEN_AFTER_LOGIN)
+        while (suite_sealed_len(&suites[s], FRAME_HEADER_LEN + max) > FRAME_LEN_AFTER_LOGIN)
             max--;
         open_channel(&c, &suites[s]);
         pass(&c, (struct bytes){ .data = plain, .len = max });
-        assert_int_equal(record_seal(&c.sender, (struct bytes){ .data = plain, .len = max + 1 }, &c.wire), -1);
+        assert_int_equal(record_add(&c.sender, (struct bytes){ .data = plain, .len = max + 1 }, &c.wire), -1);
         assert_int_equal(
-            record_seal(&c.sender, (struct bytes){ .data = plain, .len = FRAME_LEN_AFTER_LOGIN + 1 }, &c.wire), -1);
-        assert_int_equal(record_seal(&c.sender, (struct bytes){ .data = plain, .len = 0 }, &c.wire), -1);
+            record_add(&c.sender, (struct bytes){ .data = plain, .len = FRAME_LEN_AFTER_LOGIN + 1 }, &c.wire), -1);
+        assert_int_equal(record_add(&c.sender, (struct bytes){ .data = plain, .len = SIZE_MAX }, &c.wire), -1);
+        assert_int_equal(record_add(&c.sender, (struct bytes){ .data = plain, .len = 0 }, &c.wire), -1);
+        assert_int_equal(buffer_len(&c.wire), 0);
         pass(&c, of("goes on"));
         close_channel(&c);
     }
     free(plain);
+}
+
+/* ---- several in one ---- */
+
+/* A record is there, and the receiver opens it: *messages lends from the wire. */
+static void open_next(struct channel *c, struct bytes *messages)
+{
+    size_t len;
+    assert_int_equal(frame_peek(buffer_data(&c->wire), buffer_len(&c->wire), FRAME_LEN_AFTER_LOGIN, &len), FRAME_READY);
+    assert_int_equal(record_open(&c->receiver, c->wire.data + c->wire.start, len, messages), 0);
+    /* It lends from memory that nobody touches while the wire's end is left alone. */
+    c->wire.start += len;
+}
+
+/* So that it needn't grow. */
+static void make_room(struct channel *c)
+{
+    assert_non_null(buffer_reserve(&c->wire, LIMIT / 2));
+}
+
+static void what_gathers_goes_in_one_record(void **state)
+{
+    (void)state;
+    static const char *const texts[] = { "one", "and two", "t", "four of them" };
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        struct bytes messages;
+        size_t plain_len = 0;
+        open_channel(&c, &suites[s]);
+        for (size_t i = 0; i < 4; i++) {
+            assert_int_equal(record_add(&c.sender, of(texts[i]), &c.wire), 0);
+            plain_len += FRAME_HEADER_LEN + strlen(texts[i]);
+        }
+        assert_int_equal(c.sender.sequence, 0);
+        assert_int_equal(buffer_len(&c.wire), FRAME_HEADER_LEN + plain_len);
+        record_seal(&c.sender, &c.wire);
+        record_seal(&c.sender, &c.wire); /* there is nothing more to seal */
+        assert_int_equal(buffer_len(&c.wire), FRAME_HEADER_LEN + suite_sealed_len(&suites[s], plain_len));
+        open_next(&c, &messages);
+        for (size_t i = 0; i < 4; i++)
+            assert_next(&messages, of(texts[i]));
+        assert_int_equal(messages.len, 0);
+        assert_int_equal(buffer_len(&c.wire), 0);
+        assert_int_equal(c.sender.sequence, 1);
+        assert_int_equal(c.sender.records, 1);
+        assert_int_equal(c.sender.bytes, plain_len);
+        assert_int_equal(c.receiver.bytes, plain_len);
+        pass(&c, of("goes on"));
+        close_channel(&c);
+    }
+}
+
+static void they_gather_up_to_the_bound(void **state)
+{
+    (void)state;
+    static uint8_t text[RECORD_TOGETHER_MAX];
+    const size_t half = RECORD_TOGETHER_MAX / 2 - FRAME_HEADER_LEN;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        for (size_t more = 0; more <= 1; more++) {
+            struct channel c;
+            struct bytes messages;
+            open_channel(&c, &suites[s]);
+            make_room(&c);
+            assert_int_equal(record_add(&c.sender, (struct bytes){ text, half }, &c.wire), 0);
+            assert_int_equal(record_add(&c.sender, (struct bytes){ text, half + more }, &c.wire), 0);
+            record_seal(&c.sender, &c.wire);
+            assert_int_equal(c.sender.sequence, 1 + more);
+            if (more == 0)
+                assert_true(buffer_len(&c.wire) <= FRAME_HEADER_LEN + FRAME_LEN_BEFORE_LOGIN);
+            open_next(&c, &messages);
+            assert_next(&messages, (struct bytes){ text, half });
+            if (more == 1)
+                open_next(&c, &messages);
+            assert_next(&messages, (struct bytes){ text, half + more });
+            assert_int_equal(messages.len, 0);
+            close_channel(&c);
+        }
+    }
+}
+
+static void a_longer_message_goes_alone(void **state)
+{
+    (void)state;
+    static uint8_t text[41000];
+    struct channel c;
+    struct bytes messages;
+    open_channel(&c, &suites[0]);
+    make_room(&c);
+    assert_int_equal(record_add(&c.sender, of("before"), &c.wire), 0);
+    assert_int_equal(record_add(&c.sender, (struct bytes){ text, sizeof(text) }, &c.wire), 0);
+    assert_int_equal(record_add(&c.sender, of("behind"), &c.wire), 0);
+    assert_int_equal(record_add(&c.sender, of("and more"), &c.wire), 0);
+    record_seal(&c.sender, &c.wire);
+    assert_int_equal(c.sender.sequence, 3);
+    open_next(&c, &messages);
+    assert_next(&messages, of("before"));
+    assert_int_equal(messages.len, 0);
+    open_next(&c, &messages);
+    assert_next(&messages, (struct bytes){ text, sizeof(text) });
+    assert_int_equal(messages.len, 0);
+    open_next(&c, &messages);
+    assert_next(&messages, of("behind"));
+    assert_next(&messages, of("and more"));
+    assert_int_equal(messages.len, 0);
+    close_channel(&c);
+}
+
+/* Memory that a buffer gives back to its stock isn't wiped: a plaintext must never have been moved out of it. */
+static void what_gathers_is_never_moved(void **state)
+{
+    (void)state;
+    static const char text[] = "a plaintext that nobody may find";
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct buffer_stock stock;
+        struct channel c;
+        struct bytes messages;
+        size_t count = 0, got = 0, moves = 0;
+        open_channel(&c, &suites[s]);
+        buffer_stock_init(&stock, 4);
+        buffer_init_with(&c.wire, LIMIT, &stock);
+        for (size_t room = 0; moves < 3; count++) {
+            assert_int_equal(record_add(&c.sender, of(text), &c.wire), 0);
+            moves += c.wire.room != room;
+            room = c.wire.room;
+        }
+        assert_int_equal(stock.count, 1);
+        assert_null(memmem(stock.spare, BUFFER_STOCK_ROOM, text, sizeof(text) - 1));
+        assert_non_null(memmem(c.wire.data, c.wire.end, text, sizeof(text) - 1)); /* it would be seen */
+        record_seal(&c.sender, &c.wire);
+        assert_null(memmem(c.wire.data, c.wire.room, text, sizeof(text) - 1));
+        while (buffer_len(&c.wire) > 0) {
+            open_next(&c, &messages);
+            for (; messages.len > 0; got++)
+                assert_next(&messages, of(text));
+        }
+        assert_int_equal(got, count);
+        assert_true(c.sender.sequence < 8);
+        close_channel(&c);
+        buffer_stock_clear(&stock);
+    }
+}
+
+static void what_can_not_be_added_leaves_what_has_gathered(void **state)
+{
+    (void)state;
+    static const uint8_t text[1000];
+    const struct message invalid = { .type = (enum message_type)99 };
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        struct bytes messages;
+        open_channel(&c, &suites[s]);
+        buffer_init(&c.wire, 512);
+        assert_int_equal(record_add(&c.sender, of("one"), &c.wire), 0);
+        assert_int_equal(record_add_message(&c.sender, &invalid, &c.wire), -1);
+        assert_int_equal(record_add(&c.sender, of("two"), &c.wire), 0);
+        assert_int_equal(record_add(&c.sender, (struct bytes){ text, sizeof(text) }, &c.wire), -1);
+        record_seal(&c.sender, &c.wire);
+        open_next(&c, &messages);
+        assert_next(&messages, of("one"));
+        assert_next(&messages, of("two"));
+        assert_int_equal(messages.len, 0);
+        assert_int_equal(buffer_len(&c.wire), 0);
+        close_channel(&c);
+    }
+}
+
+static void what_gathers_keeps_its_key(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        struct channel c;
+        uint8_t traffic[KDF_SECRET_LEN];
+        struct bytes messages;
+        open_channel(&c, &suites[s]);
+        traffic_of(1, traffic);
+        c.sender.records = c.receiver.records = suites[s].key_records - 1;
+        assert_int_equal(record_add(&c.sender, of("the last"), &c.wire), 0);
+        record_cool(&c.sender);
+        assert_non_null(c.sender.aead);
+        assert_int_equal(record_add(&c.sender, of("record"), &c.wire), 0);
+        assert_int_equal(record_add(&c.sender, of("under this key"), &c.wire), 0);
+        record_seal(&c.sender, &c.wire);
+        assert_memory_equal(c.sender.traffic, traffic, sizeof(traffic));
+        open_next(&c, &messages);
+        assert_next(&messages, of("the last"));
+        assert_next(&messages, of("record"));
+        assert_next(&messages, of("under this key"));
+        assert_renews(&c, traffic);
+        close_channel(&c);
+    }
+}
+
+static void every_flipped_bit_refuses_all_messages(void **state)
+{
+    (void)state;
+    for (size_t s = 0; s < SUITE_COUNT; s++) {
+        for (size_t bit = 0;; bit++) {
+            struct channel c;
+            open_channel(&c, &suites[s]);
+            for (int i = 0; i < 3; i++)
+                assert_int_equal(record_add(&c.sender, of("one of three"), &c.wire), 0);
+            record_seal(&c.sender, &c.wire);
+            const size_t len = buffer_len(&c.wire);
+            uint8_t *frame = malloc(len);
+            assert_non_null(frame);
+            memcpy(frame, buffer_data(&c.wire), len);
+            buffer_consume(&c.wire, len);
+            if (bit < 8 * len) {
+                frame[bit / 8] ^= (uint8_t)(1u << bit % 8);
+                assert_kills(&c, frame, len);
+            }
+            free(frame);
+            close_channel(&c);
+            if (bit == 8 * len)
+                break;
+        }
+    }
+}
+
+/* How many messages are in that plaintext; -1 when one of them is none. */
+static int count_messages(const uint8_t *plain, size_t len)
+{
+    /* Of just its size, so that a sanitizer sees what is read behind it. */
+    uint8_t *exact = malloc(len > 0 ? len : 1);
+    assert_non_null(exact);
+    if (len > 0)
+        memcpy(exact, plain, len);
+    struct bytes messages = { exact, len };
+    int count = 0;
+    do {
+        struct bytes message;
+        const size_t before = messages.len;
+        if (record_next(&messages, &message) != 0) {
+            assert_null(message.data);
+            assert_int_equal(messages.len, before);
+            count = -1;
+            break;
+        }
+        assert_true(message.len > 0);
+        count++;
+    } while (messages.len > 0);
+    free(exact);
+    return count;
+}
+
+static void only_whole_messages_are_taken(void **state)
+{
+    (void)state;
+    static const uint8_t two[] = { 0, 0, 0, 2, 29, 7, 0, 0, 0, 1, 29 };
+    for (size_t len = 0; len <= sizeof(two); len++)
+        assert_int_equal(count_messages(two, len), len == 6 ? 1 : len == sizeof(two) ? 2 : -1);
+    const uint8_t none[] = { 0, 0, 0, 0 };
+    assert_int_equal(count_messages(none, sizeof(none)), -1);
+    const uint8_t none_behind_one[] = { 0, 0, 0, 1, 29, 0, 0, 0, 0 };
+    assert_int_equal(count_messages(none_behind_one, sizeof(none_behind_one)), -1);
+    const uint8_t over_the_end[] = { 0, 0, 0, 1, 29, 0, 0, 0, 2, 29 };
+    assert_int_equal(count_messages(over_the_end, sizeof(over_the_end)), -1);
+    const uint8_t far_over_the_end[] = { 0xff, 0xff, 0xff, 0xff, 29 };
+    assert_int_equal(count_messages(far_over_the_end, sizeof(far_over_the_end)), -1);
+}
+
+static void several_in_too_long_a_record_are_not_taken(void **state)
+{
+    (void)state;
+    static uint8_t plain[RECORD_TOGETHER_MAX + 1];
+    for (size_t more = 0; more <= 1; more++) {
+        const size_t first = RECORD_TOGETHER_MAX + more - 2 * FRAME_HEADER_LEN - 1;
+        memset(plain, 0, sizeof(plain));
+        plain[2] = (uint8_t)(first >> 8);
+        plain[3] = (uint8_t)first;
+        plain[FRAME_HEADER_LEN + first + 3] = 1;
+        assert_int_equal(count_messages(plain, RECORD_TOGETHER_MAX + more), more == 0 ? 2 : -1);
+    }
+    const size_t alone = RECORD_TOGETHER_MAX + 1 - FRAME_HEADER_LEN;
+    plain[2] = (uint8_t)(alone >> 8);
+    plain[3] = (uint8_t)alone;
+    assert_int_equal(count_messages(plain, sizeof(plain)), 1);
 }
 
 /* ---- what doesn't ---- */
@@ -314,8 +655,9 @@ static void a_cleared_half_does_nothing(void **state)
 
     record_clear(&half);
     buffer_init(&out, LIMIT);
-    assert_int_equal(record_seal(&half, of("x"), &out), -1);
-    assert_int_equal(record_seal_message(&half, &m, &out), -1);
+    assert_int_equal(record_add(&half, of("x"), &out), -1);
+    assert_int_equal(record_add_message(&half, &m, &out), -1);
+    record_seal(&half, &out);
     assert_int_equal(record_open(&half, frame, sizeof(frame), &opened), -1);
     assert_int_equal(buffer_len(&out), 0);
 }
@@ -327,7 +669,7 @@ static void assert_unchanged_by_failure(struct channel *c, const struct message 
     struct record_half before = c->sender;
     size_t held = buffer_len(out);
 
-    assert_int_equal(record_seal_message(&c->sender, m, out), -1);
+    assert_int_equal(record_add_message(&c->sender, m, out), -1);
     assert_memory_equal(&c->sender, &before, sizeof(before));
     assert_int_equal(buffer_len(out), held);
 }
@@ -340,15 +682,16 @@ static void a_full_buffer_changes_nothing(void **state)
     for (size_t s = 0; s < SUITE_COUNT; s++) {
         struct channel c;
         struct buffer small;
-        size_t frame_len = FRAME_HEADER_LEN + suite_sealed_len(&suites[s], 9);
+        size_t frame_len = FRAME_HEADER_LEN + suite_sealed_len(&suites[s], FRAME_HEADER_LEN + 9);
         open_channel(&c, &suites[s]);
         buffer_init(&small, 2 * frame_len - 1);
-        assert_int_equal(record_seal_message(&c.sender, &m, &small), 0);
+        assert_int_equal(record_add_message(&c.sender, &m, &small), 0);
+        record_seal(&c.sender, &small);
         assert_unchanged_by_failure(&c, &m, &small);
         c.sender.records = c.receiver.records = suites[s].key_records; /* nor is the key renewed */
         struct record_half before = c.sender;
         assert_unchanged_by_failure(&c, &m, &small);
-        assert_int_equal(record_seal(&c.sender, of("any text at all"), &small), -1);
+        assert_int_equal(record_add(&c.sender, of("any text at all"), &small), -1);
         assert_memory_equal(&c.sender, &before, sizeof(before));
 
         /* And what was sealed before and is sealed after are neighbours. */
@@ -378,47 +721,6 @@ static void an_invalid_message_changes_nothing(void **state)
 
 /* ---- renewal ---- */
 
-/* traffic' and the key that comes from it, by the formulas: HKDF-Expand of one block is one HMAC. */
-static struct aead *renewed(const struct suite *suite, uint8_t traffic[KDF_SECRET_LEN])
-{
-    static const char next[] = "kdc-chat v1 next\x01", record[] = "kdc-chat v1 record";
-    uint8_t following[KDF_SECRET_LEN];
-
-    hmac_sha512(traffic, KDF_SECRET_LEN, next, sizeof(next) - 1, following);
-    memcpy(traffic, following, sizeof(following));
-    struct aead *aead = aead_derive(suite, traffic, record, sizeof(record) - 1);
-    assert_non_null(aead);
-    return aead;
-}
-
-/* The next record of the channel is the first under the key behind `traffic`, which is stepped on; the receiver agrees. */
-static void assert_renews(struct channel *c, uint8_t traffic[KDF_SECRET_LEN])
-{
-    const struct suite *suite = c->sender.suite;
-    uint8_t plain[64];
-    struct bytes opened;
-    size_t len, plain_len = 0;
-    uint64_t sequence = c->sender.sequence;
-
-    assert_memory_equal(c->sender.traffic, traffic, KDF_SECRET_LEN);
-    uint8_t *frame = sealed(c, of("new key"), &len);
-    struct aead *aead = renewed(suite, traffic);
-    assert_int_equal(aead_open(aead, sequence, frame, FRAME_HEADER_LEN, frame + FRAME_HEADER_LEN,
-                               len - FRAME_HEADER_LEN, plain, &plain_len),
-                     0);
-    assert_int_equal(plain_len, 7);
-    aead_free(&aead);
-    assert_int_equal(record_open(&c->receiver, frame, len, &opened), 0);
-    assert_memory_equal(c->sender.traffic, traffic, KDF_SECRET_LEN);
-    assert_memory_equal(c->receiver.traffic, traffic, KDF_SECRET_LEN);
-    assert_int_equal(c->sender.sequence, sequence + 1);
-    assert_int_equal(c->sender.records, 1);
-    assert_int_equal(c->sender.bytes, 7);
-    assert_int_equal(c->receiver.records, 1);
-    assert_int_equal(c->receiver.bytes, 7);
-    free(frame);
-}
-
 static void triple_des_keys_are_renewed_after_65536_records(void **state)
 {
     (void)state;
@@ -440,7 +742,7 @@ static void triple_des_keys_are_renewed_after_65536_records(void **state)
 static void triple_des_keys_are_renewed_after_4194304_bytes(void **state)
 {
     (void)state;
-    static const uint8_t plain[32768];
+    static const uint8_t plain[32768 - FRAME_HEADER_LEN];
     uint8_t traffic[KDF_SECRET_LEN];
 
     for (size_t less = 0; less <= 1; less++) {
@@ -474,7 +776,7 @@ static void the_others_are_renewed_after_their_own_counts(void **state)
         assert_int_equal(c.sender.records, 4194304 - 1);
         pass(&c, of("the last"));
         assert_renews(&c, traffic);
-        c.sender.bytes = c.receiver.bytes = UINT64_C(17179869184) - 9;
+        c.sender.bytes = c.receiver.bytes = UINT64_C(17179869184) - 9 - 2 * FRAME_HEADER_LEN;
         pass(&c, of("12345678"));
         pass(&c, of("9"));
         assert_renews(&c, traffic);
@@ -506,7 +808,7 @@ static void the_last_sequence_number_is_not_used(void **state)
     open_channel(&c, &suites[0]);
     c.sender.sequence = c.receiver.sequence = UINT64_MAX - 1;
     uint8_t *frame = sealed(&c, of("last"), &len);
-    assert_int_equal(record_seal(&c.sender, of("one more"), &c.wire), -1);
+    assert_int_equal(record_add(&c.sender, of("one more"), &c.wire), -1);
     free(frame);
     close_channel(&c);
 }
@@ -546,8 +848,7 @@ static void a_cooled_half_goes_on_where_it_was(void **state)
         assert_int_equal(record_open(&c.receiver, frame, len, &opened), 0);
         record_cool(&c.receiver);
         assert_int_equal(record_open(&c.receiver, again, again_len, &opened), 0);
-        assert_int_equal(opened.len, 4);
-        assert_memory_equal(opened.data, "text", 4);
+        assert_next(&opened, of("text"));
         assert_int_equal(c.sender.sequence, 3);
         assert_int_equal(c.receiver.sequence, 3);
         free(frame);
@@ -628,9 +929,18 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(messages_arrive_in_every_suite),
         cmocka_unit_test(a_new_half_leaves_nothing_of_its_secret_in_the_registers),
-        cmocka_unit_test(message_and_encoded_plaintext_are_sealed_alike),
+        cmocka_unit_test(message_and_encoded_message_are_sealed_alike),
         cmocka_unit_test(the_same_plaintext_never_looks_the_same),
         cmocka_unit_test(the_longest_frame_goes_and_one_byte_more_does_not),
+        cmocka_unit_test(what_gathers_goes_in_one_record),
+        cmocka_unit_test(they_gather_up_to_the_bound),
+        cmocka_unit_test(a_longer_message_goes_alone),
+        cmocka_unit_test(what_gathers_is_never_moved),
+        cmocka_unit_test(what_can_not_be_added_leaves_what_has_gathered),
+        cmocka_unit_test(what_gathers_keeps_its_key),
+        cmocka_unit_test(every_flipped_bit_refuses_all_messages),
+        cmocka_unit_test(only_whole_messages_are_taken),
+        cmocka_unit_test(several_in_too_long_a_record_are_not_taken),
         cmocka_unit_test(every_flipped_bit_is_refused),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(a_longer_frame_is_refused),

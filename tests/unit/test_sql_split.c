@@ -75,6 +75,8 @@ static void every_file_of_ours_comes_apart(void **state)
     (void)state;
     assert_true(sql_files_count > 10);
     for (const struct sql_file *file = sql_files; file->name != NULL; file++) {
+        if (strcmp(strrchr(file->name, '.'), ".sql") != 0)
+            continue; /* schema.txt holds no statements */
         struct sql_split s;
         struct sql_statement statement;
         size_t count = 0;

@@ -31,8 +31,27 @@ static void records_begin(struct vector *v, struct person *p)
                  "record keys");
 }
 
-/* One message over the session: its plaintext and its record. `name` says which. */
-static void record(struct vector *v, struct person *p, bool from_client, const char *name, const struct message *m)
+/* What a record holds, by the document: each message, with its length before it. */
+static void frames_of(struct vector *v, struct person *p, const char *const *names, const struct message *m,
+                      size_t count, struct writer *w)
+{
+    uint8_t plain[VECTOR_ROOM];
+    char label[64];
+    for (size_t i = 0; i < count; i++) {
+        struct writer one;
+        writer_init(&one, plain, sizeof(plain));
+        vector_check(v, message_encode(&m[i], &one) == 0, names[i]);
+        snprintf(label, sizeof(label), "%s_%s", names[i], "message");
+        vector_person_line(v, p, label, plain, one.len);
+        writer_u32(w, (uint32_t)one.len);
+        writer_bytes(w, plain, one.len);
+    }
+    vector_check(v, writer_end(w) == 0, names[0]);
+}
+
+/* Messages over the session: each one's plaintext, and the record that carries them. */
+static void record_of(struct vector *v, struct person *p, bool from_client, const char *name, const char *const *names,
+                      const struct message *m, size_t count)
 {
     struct record_half *send = from_client ? &p->client_send : &p->kdc_send;
     struct record_half *receive = from_client ? &p->kdc_receive : &p->client_receive;
@@ -45,15 +64,16 @@ static void record(struct vector *v, struct person *p, bool from_client, const c
     char label[64];
 
     buffer_init(&out, VECTOR_ROOM);
+    (void)!buffer_reserve(&out, VECTOR_ROOM); /* so that it needn't grow between two messages */
     writer_init(&w, plain, sizeof(plain));
-    if (message_encode(m, &w) != 0 || record_seal_message(send, m, &out) != 0) {
-        vector_check(v, false, name);
+    frames_of(v, p, names, m, count, &w);
+    for (size_t i = 0; i < count; i++)
+        vector_check(v, record_add_message(send, &m[i], &out) == 0, name);
+    record_seal(send, &out);
+    if (v->failed)
         goto done;
-    }
     size_t len = buffer_len(&out);
     memcpy(frame, buffer_data(&out), len);
-    snprintf(label, sizeof(label), "%s_%s", name, "message");
-    vector_person_line(v, p, label, plain, w.len);
     snprintf(label, sizeof(label), "%s_%s", name, "record");
     vector_person_line(v, p, label, frame, len);
 
@@ -72,6 +92,12 @@ static void record(struct vector *v, struct person *p, bool from_client, const c
 
 done:
     buffer_clear(&out);
+}
+
+/* One message, in a record of its own. */
+static void record(struct vector *v, struct person *p, bool from_client, const char *name, const struct message *m)
+{
+    record_of(v, p, from_client, name, &name, m, 1);
 }
 
 static void welcome(struct vector *v, struct person *p)
@@ -99,7 +125,7 @@ static void login(struct vector *v, struct person *p, const char *password)
 {
     struct message m = { .type = MESSAGE_LOGIN };
 
-    vector_comment(v, "Login: message (type and body), then the whole record.");
+    vector_comment(v, "Section 4: login. The message (type and body), then the whole record.");
     m.credentials.name = (struct bytes){ .data = (const uint8_t *)p->name, .len = strlen(p->name) };
     m.credentials.password = (struct bytes){ .data = (const uint8_t *)password, .len = strlen(password) };
     record(v, p, true, "login", &m);
@@ -255,6 +281,13 @@ static void talks(struct vector *v, uint8_t a_to_b[64], uint8_t b_to_a[64])
     talk(v, &v->alice, &v->bob, a_to_b, "text", &said);
     vector_comment(v, "Bob's receipt.");
     talk(v, &v->bob, &v->alice, b_to_a, "received", &received);
+    vector_comment(v, "Section 4: two messages in one record. Alice pings, and leaves.");
+    static const char *const last_words[] = { "ping", "close" };
+    const struct message m[] = {
+        { .type = MESSAGE_PING, .ping = { .token = UINT64_C(0x0102030405060708) } },
+        { .type = MESSAGE_CLOSE, .close = { .reason = REASON_NONE } },
+    };
+    record_of(v, &v->alice, true, "last", last_words, m, 2);
 }
 
 static void close_records(struct person *p)

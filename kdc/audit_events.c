@@ -1,0 +1,36 @@
+#include "kdc/audit_events.h"
+
+#include <stddef.h>
+
+const struct audit_event_description audit_events[] = {
+    { AUDIT_LOGIN, "a login by password, or a refused one" },
+    { AUDIT_RESUME, "a return by a resumption ticket, or a refused one" },
+    { AUDIT_REGISTER, "a registration, or a refused one" },
+    { AUDIT_ACTIVATE, "a new account's code was entered, or a wrong one" },
+    { AUDIT_DEACTIVATE, "a person ended their own account by a code, or tried" },
+    { AUDIT_PASSWORD_CHANGE, "a person changed their own password, or tried" },
+    { AUDIT_KEY_ISSUED, "a conversation key was issued to two people" },
+    { AUDIT_CODE_MAILED, "a code was mailed, or could not be" },
+    { AUDIT_LOCKED_OUT, "an account or a source is locked out for a while, after too many failures" },
+    { AUDIT_ACCOUNT_REMOVED, "an account that was never activated is removed" },
+    { AUDIT_USER_ADDED, "kdc-admin user add" },
+    { AUDIT_USER_IMPORTED, "kdc-admin user import: one for each account" },
+    { AUDIT_USERS_EXPORTED, "kdc-admin user export: recorded before anything goes out" },
+    { AUDIT_USER_PASSWORD, "kdc-admin user passwd" },
+    { AUDIT_USER_LOCKED, "kdc-admin user lock" },
+    { AUDIT_USER_UNLOCKED, "kdc-admin user unlock" },
+    { AUDIT_USER_DISABLED, "kdc-admin user disable" },
+    { AUDIT_USER_ENABLED, "kdc-admin user enable" },
+    { AUDIT_USER_RENAMED, "kdc-admin user rename" },
+    { AUDIT_USER_CHANGED, "kdc-admin changed something else of an account" },
+    { AUDIT_USER_DELETED, "kdc-admin user delete" },
+    { AUDIT_USER_KICKED, "kdc-admin kick" },
+    { AUDIT_INVITATION_MADE, "kdc-admin invite new" },
+    { AUDIT_INVITATION_REVOKED, "kdc-admin invite revoke" },
+    { AUDIT_PENALTIES_CLEARED, "kdc-admin penalties: an operator cleared some" },
+    { AUDIT_IDENTITY_MADE, "kdc-admin identity init" },
+    { AUDIT_DATABASE_CHANGED, "kdc-admin db init or db migrate: something was made" },
+    { AUDIT_DATABASE_BACKED_UP, "kdc-admin db backup: recorded before anything goes out" },
+    { AUDIT_DATABASE_RESTORED, "kdc-admin db restore" },
+    { NULL, NULL },
+};
