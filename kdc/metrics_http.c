@@ -28,6 +28,7 @@
 #define HEADERS_MAX 4096
 #define BODY_MAX 1024 /* that is read, and thrown away */
 #define PAUSE_MS 100
+#define ENDING_MS 1
 #define SWEEP_MS 200
 
 /* A connection. */
@@ -150,6 +151,11 @@ static void on_pause_over(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     struct metrics_http *http = argument;
+    sweep(http);
+    if (http->visit_count > CONNECTIONS_MAX) { /* the one that was ended is still there */
+        pause_accepting(http, ENDING_MS);
+        return;
+    }
     (void)evconnlistener_enable(http->listener);
 }
 
