@@ -82,6 +82,8 @@ static bool told_add(struct following *f, uint64_t id)
 static void told_forget(struct following *f, uint64_t up_to)
 {
     const size_t count = told_find(f, up_to + 1);
+    if (count == 0)
+        return;
     memmove(f->told, f->told + count, (f->told_count - count) * sizeof *f->told);
     f->told_count -= count;
 }
