@@ -21,7 +21,7 @@ import xml.etree.ElementTree as ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
 JOBS = len(os.sched_getaffinity(0))
-FUZZ_SECONDS = 6
+FUZZ_SECONDS = 5
 UNIT_SECONDS = 60
 SHOWN_LINES = 60
 LONG_UNITS = ("test_sim_schedules", "test_handshake_tamper")  # begin first, so that nobody waits for them alone
@@ -183,7 +183,7 @@ def pytest(name, directory, folders, san="", timeout=600, prefix=(), options=())
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
     command = [*prefix, "/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-n",
-               str(2 * JOBS), "-o", "junit_family=xunit2", f"--junitxml={report}", *options, *folders]
+               str((3 if san else 2) * JOBS), "-o", "junit_family=xunit2", f"--junitxml={report}", *options, *folders]
     status, output, _ = run(command, LOGS / f"{name}.log", timeout,
                             {"KDC_BIN": str(directory / "bin"), "KDC_SAN": san, "PYTHONDONTWRITEBYTECODE": "1"})
     if not report.exists():

@@ -246,6 +246,7 @@ def test_many_at_once_are_looked_at_no_more_than_one_by_one(started):
     assert set(reasons) == {"login_failed", "penalty"}
 
 
+@pytest.mark.slow
 def test_waiting_is_no_reason_to_be_late(started):
     """The login's deadline stands still while an attempt waits, and only then."""
     kdc = started(penalties={**QUICK, "delay_max": 4, "account_failures": 10},
@@ -294,6 +295,7 @@ def test_a_person_who_mistypes(kdcd, person):
     alice.run("list", check=0)
 
 
+@pytest.mark.slow
 def test_a_person_waits_longer_than_for_a_silent_kdc(kdcd, person):
     """With the defaults, after five failures of somebody else's: fifteen seconds, when a connection is given up."""
     kdc = kdcd(penalties={"enabled": None})
