@@ -21,7 +21,7 @@ import xml.etree.ElementTree as ElementTree
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test-logs"
 JOBS = len(os.sched_getaffinity(0))
-FUZZ_SECONDS = 5
+FUZZ_SECONDS = 8
 UNIT_SECONDS = 60
 SHOWN_LINES = 60
 LONG_UNITS = ("test_sim_schedules", "test_handshake_tamper")  # begin first, so that nobody waits for them alone

@@ -336,7 +336,6 @@ def run(admin, *arguments, **more):
     return done, time.monotonic() - started
 
 
-@pytest.mark.slow
 def test_a_hundred_thousand_rows(database, admin, folder, hashed):
     path = many(folder / "users.csv", 100000, hashed)
     done, seconds = run(admin, "import", path)

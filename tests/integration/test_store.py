@@ -366,7 +366,6 @@ def test_all_is_well_again_after_the_database_was_gone(own_mariadb, folder, prob
     assert kdc("issue", 1, 2)[2] == "2"
 
 
-@pytest.mark.slow
 def test_calls_within_the_backoff_fail_at_once_and_say_why(own_mariadb, folder, probe):
     database = Database(own_mariadb, folder)
     kdc = probe(database, connect_timeout=1)
