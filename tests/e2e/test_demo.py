@@ -3,11 +3,11 @@ import importlib.util
 import os
 import re
 import shutil
-import socket
 import subprocess
 
 import pytest
 
+from support.ports import free_port
 from support.programs import BIN, ROOT, SLOWER, environment, sanitizer_report
 
 # The real programs, and a copy of every password for the test to look for.
@@ -134,9 +134,7 @@ def test_a_record_is_never_taken_for_a_hello():
 @pytest.mark.plain
 def test_the_script_starts_what_it_needs_and_leaves_it_running(folder):
     shutil.copytree(ROOT / "scripts", folder / "scripts")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
 
     def script(name):
         done = subprocess.run(

@@ -18,18 +18,13 @@ import pytest
 from interop.attack import PASSWORD, TwoPeople, connect
 from interop.client import Connection, Refused
 from support.kdcd import Database
+from support.ports import free_port
 from support.programs import SLOWER, wait_until
 from support.prometheus import parse
 
 CONNECTIONS = 16
 SECONDS = 5
 TEXT = "text/plain; charset=utf-8"
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 class Answer:

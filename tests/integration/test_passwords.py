@@ -94,7 +94,7 @@ def test_the_last_ones_arent_taken_again(started):
         done = kdc.admin("user", "passwd", "alice", "--password-file", password_file(kdc, word), check=False)
         assert done.returncode == status and (status == 0 or "used before" in done.stderr)
     kdc.admin("user", "passwd", "alice", "--force", "--password-file", password_file(kdc, words[0]))
-    kdc.configure(policy={"password_history": 0}, listen={"port": 0})
+    kdc.configure(policy={"password_history": 0})
     kdc.reload()
     kdc.wait_log("reloaded")
     with connect(kdc, "alice", words[0]) as alice:
@@ -248,7 +248,7 @@ def test_a_list_is_read_at_the_start_and_at_each_reload(started):
     kdc = started()
     words = kdc.folder / "refused"
     words.write_text("Horse Battery\n")
-    kdc.configure(policy={"password_list": "refused"}, listen={"port": 0})
+    kdc.configure(policy={"password_list": "refused"})
     kdc.reload()
     kdc.wait_log("reloaded")
     with connect(kdc, "alice") as alice:

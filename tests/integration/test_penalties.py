@@ -47,7 +47,7 @@ def lock(kdc, name, first=9):
 
 
 def reload(kdc, **keys):
-    kdc.configure(listen={"port": 0}, penalties=keys)  # the port as it was started with
+    kdc.configure(penalties=keys)
     kdc.reload()
     kdc.wait_log("reloaded the configuration", 60)
 

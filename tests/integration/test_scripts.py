@@ -7,6 +7,7 @@ import subprocess
 
 import pytest
 
+from support.ports import free_port
 from support.programs import BIN, ROOT, SLOWER, program
 
 pytestmark = pytest.mark.plain
@@ -16,9 +17,7 @@ class Checkout:
     def __init__(self, root):
         self.root = root
         shutil.copytree(ROOT / "scripts", root / "scripts")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
 
     def script(self, name, check=0):
         done = subprocess.run(

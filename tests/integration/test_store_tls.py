@@ -17,6 +17,7 @@ import support.mariadb
 from interop.attack import PASSWORD, connect as client
 from support.kdcd import Database, write_config
 from support.mariadb import CONFIG, MariaDb
+from support.ports import free_port
 from support.probe import Probe
 from support.programs import SLOWER
 
@@ -54,8 +55,7 @@ def tcp(new_folder, mariadb_template, monkeypatch):
         folder = new_folder()
         authority = certificate(folder, "authority")
         certificate(folder, "server", authority, **about)
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        port = free_port()
         config = folder / "mariadb.cnf"
         with_tls = f"ssl-cert = {folder}/server.pem\nssl-key = {folder}/server.key\n"
         config.write_text(f"!include {CONFIG}\n[mariadbd]\nskip-networking = 0\nbind-address = 127.0.0.1\n"

@@ -7,6 +7,7 @@ import secrets
 import signal
 import subprocess
 
+from support.ports import free_port
 from support.programs import SLOWER, environment, program, sanitizer_report, wait_until
 
 READY = re.compile(r"ready to accept connections on (\[?[0-9a-fA-F.:]+\]?):(\d+)")
@@ -89,10 +90,10 @@ class Kdcd:
         self.log_file = self.folder / "kdcd.log"
         self.process = None
         self.address = "127.0.0.1"
-        self.port = 0
+        self.port = free_port()
         self._seen = 0
         self._sections = {
-            "listen": {"address": self.address, "port": 0},
+            "listen": {"address": self.address, "port": self.port},
             "identity": {"file": self.folder / "kdc-identity"},
             "control": {"socket": self.folder / "kdcd.sock"},
             # The cheapest that policy allows: what bcrypt costs is not what most tests are about.
@@ -127,8 +128,6 @@ class Kdcd:
             assert found or self.process.poll() is None, f"kdcd ended with {self.process.returncode}:\n{self.log()}"
             return found
         self.port = int(wait_until("kdcd is ready", ready, 20)[2])
-        # So that a restart takes the same port, as an operator's would.
-        self.configure(listen={"port": self.port})
 
     @property
     def server(self):

@@ -13,6 +13,7 @@ import time
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult
 
+from support.ports import free_port
 from support.programs import wait_until
 
 
@@ -168,9 +169,3 @@ class HostileServer:
                 connection.sendall(b"220 go ahead\r\n250-localhost\r\n250 8BITMIME\r\n" + b"250 OK\r\n" * 3)
             else:
                 connection.sendall(b"250 OK\r\n")
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
