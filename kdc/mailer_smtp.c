@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CONNECT_SECONDS_MAX 15
 
@@ -16,6 +18,7 @@ struct smtp {
     const struct config *config;
     const char *password; /* lent, secret; NULL: none */
     const _Atomic bool *stopping;
+    curl_socket_t socket; /* CURL_SOCKET_BAD: there is none */
     char url[CONFIG_TEXT_MAX + 64];
     char from[CONFIG_TEXT_MAX + 2];
     char said[CURL_ERROR_SIZE];
@@ -71,6 +74,29 @@ static size_t drop(char *data, size_t size, size_t count, void *context)
     return size * count;
 }
 
+static int on_opened(void *context, curl_socket_t opened, curlsocktype purpose)
+{
+    struct smtp *smtp = context;
+    (void)purpose;
+    smtp->socket = opened;
+    return CURL_SOCKOPT_OK;
+}
+
+static int on_closing(void *context, curl_socket_t closing)
+{
+    struct smtp *smtp = context;
+    if (smtp->socket == closing)
+        smtp->socket = CURL_SOCKET_BAD;
+    return close(closing);
+}
+
+/* Whoever ends a connection here says QUIT and waits for an answer: from a server that is silent there is none to be had. */
+static void cut_off(const struct smtp *smtp)
+{
+    if (smtp->socket != CURL_SOCKET_BAD)
+        (void)shutdown(smtp->socket, SHUT_RDWR);
+}
+
 static int watch(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
 {
     const struct smtp *smtp = context;
@@ -78,7 +104,10 @@ static int watch(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_o
     (void)b;
     (void)c;
     (void)d;
-    return atomic_load(smtp->stopping) ? 1 : 0;
+    if (!atomic_load(smtp->stopping))
+        return 0;
+    cut_off(smtp);
+    return 1;
 }
 
 static bool set_server(struct smtp *smtp)
@@ -96,6 +125,7 @@ static bool set_server(struct smtp *smtp)
            curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)config->mail_timeout) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, connect) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SERVER_RESPONSE_TIMEOUT, (long)config->mail_timeout) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_USE_SSL,
                             config->mail_tls == MAIL_PLAIN ? (long)CURLUSESSL_NONE : (long)CURLUSESSL_ALL) ==
                CURLE_OK &&
@@ -119,6 +149,10 @@ static bool set_transfer(struct smtp *smtp)
            curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, watch) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_XFERINFODATA, smtp) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SOCKOPTFUNCTION, on_opened) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_SOCKOPTDATA, smtp) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CLOSESOCKETFUNCTION, on_closing) == CURLE_OK &&
+           curl_easy_setopt(curl, CURLOPT_CLOSESOCKETDATA, smtp) == CURLE_OK &&
            curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, smtp->said) == CURLE_OK;
 }
 
@@ -187,6 +221,8 @@ enum smtp_result smtp_send(struct smtp *smtp, const char *to, const char *mail, 
 
 void smtp_hang_up(struct smtp *smtp)
 {
+    if (atomic_load(smtp->stopping))
+        cut_off(smtp);
     if (smtp->curl != NULL)
         curl_easy_cleanup(smtp->curl);
     smtp->curl = NULL;
@@ -199,6 +235,7 @@ struct smtp *smtp_new(const struct config *config, const char *password, const _
         smtp->config = config;
         smtp->password = password;
         smtp->stopping = stopping;
+        smtp->socket = CURL_SOCKET_BAD;
     }
     return smtp;
 }

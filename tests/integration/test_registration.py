@@ -164,6 +164,22 @@ def test_of_those_who_want_one_address_at_once_one_gets_it(kdcd):
     assert len(kdc.database.query("SELECT id FROM users")) == 3
 
 
+def test_a_telephone_number_is_one_accounts_only_where_policy_asks_for_it(kdcd):
+    kdc = kdcd(registration={"contact_unique": "on"}, policy={"login_tries": 100})
+    with connect(kdc) as bob, connect(kdc) as eve:
+        assert refusal_of(partial(bob.register, "bob", PASSWORD, phone="call me")) == "phone"
+        bob.register("bob", PASSWORD, phone="+49 30 123-456")
+        assert refusal_of(partial(eve.register, "eve", PASSWORD, phone="+4930123456")) == "phone_taken"
+        eve.register("eve", PASSWORD, phone="+4930123457")
+    kdc.stop()
+    kdc.configure(registration={"contact_unique": "off"})
+    kdc.start()
+    with connect(kdc) as carol:
+        carol.register("carol", PASSWORD, phone="+4930123456")
+    assert kdc.database.query("SELECT name, phone FROM users ORDER BY name") == (
+        ("bob", "+4930123456"), ("carol", "+4930123456"), ("eve", "+4930123457"))
+
+
 @pytest.mark.parametrize("arguments, status, words", [
     (("new", "--count", "0"), 2, "from 1 to 1000"),
     (("new", "--count", "1001"), 2, "from 1 to 1000"),
@@ -597,6 +613,22 @@ def test_a_stop_waits_for_no_mail_server(mailing, smtp):
         kdc.stop()
         assert time.monotonic() - begin < 8 * SLOWER
         connection.close()
+
+
+@pytest.mark.parametrize("when", ["between two mails", "in the middle of one"])
+def test_a_stop_waits_for_no_mail_server_that_answered_before(mailing, smtp, when):
+    kdc = mailing(mail={"timeout": 60})
+    if when == "in the middle of one":
+        smtp.slow["carol@.*"] = 60
+    with register(kdc):
+        kdc.wait_log("mailed a code user=bob")
+    if when == "in the middle of one":
+        with register(kdc, "carol", "carol@example.org"):
+            wait_until("the server is asked for carol", lambda: smtp.slow_ones)
+    with smtp.frozen():
+        begin = time.monotonic()
+        kdc.stop()
+        assert time.monotonic() - begin < 8 * SLOWER
 
 
 # --- Contacts, for operators -------------------------------------------------------------------------------------

@@ -58,6 +58,7 @@ class Handler:
                 return answer
         for pattern, seconds in self.server.slow.items():
             if re.fullmatch(pattern, address):
+                self.server.slow_ones.append(address)
                 await asyncio.sleep(seconds)
         envelope.rcpt_tos.append(address)
         return "250 OK"
@@ -79,6 +80,7 @@ class SmtpServer:
         self.mails = []
         self.refuse = {}  # recipients' patterns and the answer that they get
         self.slow = {}  # likewise, and for how many seconds they wait for it
+        self.slow_ones = []  # recipients that waited
         self.refuse_mail = None
         self.context, self.tls, self.port = context, tls, port
         self.user, self.password = user, password
@@ -100,6 +102,21 @@ class SmtpServer:
         if self._controller is not None:
             self._controller.stop(no_assert=True)
             self._controller = None
+
+    @contextlib.contextmanager
+    def frozen(self):
+        """Answers nobody, and closes nothing."""
+        thawed, freezes = threading.Event(), threading.Event()
+
+        def freeze():
+            freezes.set()
+            thawed.wait(120)
+        self._controller.loop.call_soon_threadsafe(freeze)
+        assert freezes.wait(10)
+        try:
+            yield
+        finally:
+            thawed.set()
 
     def _authenticate(self, server, session, envelope, mechanism, data):
         good = (data.login, data.password) == (self.user.encode(), self.password.encode())
