@@ -10,6 +10,7 @@ The programs are taken from $KDC_BIN (default build/bin); $KDC_SAN names the san
 """
 import contextlib
 import itertools
+import os
 import pathlib
 import shutil
 import signal
@@ -22,6 +23,8 @@ from support.kdcd import Database, Kdcd
 from support.mariadb import MariaDb, make_template
 from support.programs import SANITIZER
 
+MEMORY = "/dev/shm"
+MEMORY_MIN = 6 << 30  # bytes free
 
 # Where the tests were started in the background, interrupts are ignored; the programs under test would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -35,10 +38,20 @@ def pytest_collection_modifyitems(config, items):
     items[:] = [item for item in items if item not in left_out]
 
 
+def place():
+    """Where all folders are: in memory, if there is plenty of it, for databases write much; nothing of theirs is to outlast a power
+    cut. $TMPDIR, if it is set."""
+    with contextlib.suppress(OSError):
+        memory = os.statvfs(MEMORY)
+        if "TMPDIR" not in os.environ and memory.f_bavail * memory.f_frsize >= MEMORY_MIN and not memory.f_flag & os.ST_NOEXEC:
+            return MEMORY
+    return None
+
+
 @pytest.fixture(scope="session")
 def session_folder():
     """Not pytest's own: a UNIX socket's path has room for 107 bytes only."""
-    path = pathlib.Path(tempfile.mkdtemp(prefix="kdc-test-"))
+    path = pathlib.Path(tempfile.mkdtemp(prefix="kdc-test-", dir=place()))
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

@@ -10,6 +10,7 @@ CREATE PROCEDURE admin_invitation_new(IN p_digests LONGTEXT CHARACTER SET utf8mb
                                       IN p_made_by VARCHAR(128) CHARACTER SET utf8mb4, IN p_expires BIGINT UNSIGNED)
     SQL SECURITY DEFINER
 BEGIN
+    CALL writable_check();
     INSERT INTO invitations (digest, note, made, made_by, expires)
     SELECT d.digest, p_note, UTC_TIMESTAMP(3), p_made_by,
            IF(p_expires = 0, NULL, TIMESTAMPADD(MICROSECOND, p_expires * 1000, '1970-01-01 00:00:00'))

@@ -14,6 +14,7 @@ BEGIN
         RESIGNAL;
     END;
 
+    CALL writable_check();
     -- With locks on gaps: nobody makes a conversation with the account before it is known to be gone.
     SET TRANSACTION ISOLATION LEVEL REPEATABLE READ;
     START TRANSACTION;

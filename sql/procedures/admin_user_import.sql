@@ -29,6 +29,7 @@ BEGIN
     END;
 
     IF p_step = 'begin' THEN
+        CALL writable_check();
         ROLLBACK;
         SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
         START TRANSACTION;

@@ -11,6 +11,7 @@ CREATE PROCEDURE admin_user_rename(IN p_name VARCHAR(32) CHARACTER SET ascii COL
 BEGIN
     DECLARE EXIT HANDLER FOR 1062 SELECT 2 AS result;
 
+    CALL writable_check();
     UPDATE users SET name = p_to, changed = SYSDATE(6) WHERE name = p_name;
     SELECT ROW_COUNT() > 0 AS result;
 END//

@@ -19,6 +19,7 @@ BEGIN
         RESIGNAL;
     END;
 
+    CALL writable_check();
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;
     SELECT id INTO v_id FROM users WHERE name = p_name FOR UPDATE;

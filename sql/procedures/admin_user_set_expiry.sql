@@ -8,6 +8,7 @@ CREATE PROCEDURE admin_user_set_expiry(IN p_name VARCHAR(32) CHARACTER SET ascii
                                        IN p_expires BIGINT UNSIGNED)
     SQL SECURITY DEFINER
 BEGIN
+    CALL writable_check();
     UPDATE users
        SET expires = IF(p_expires = 0, NULL, TIMESTAMPADD(MICROSECOND, p_expires * 1000, '1970-01-01 00:00:00')),
            changed = SYSDATE(6)

@@ -18,6 +18,7 @@ BEGIN
         RESIGNAL;
     END;
 
+    CALL writable_check();
     -- The account's row is lock enough; its neighbours' history stays free.
     SET TRANSACTION ISOLATION LEVEL READ COMMITTED;
     START TRANSACTION;

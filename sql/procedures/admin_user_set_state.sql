@@ -9,6 +9,7 @@ CREATE PROCEDURE admin_user_set_state(IN p_name VARCHAR(32) CHARACTER SET ascii 
                                       IN p_state VARCHAR(8) CHARACTER SET ascii COLLATE ascii_bin)
     SQL SECURITY DEFINER
 BEGIN
+    CALL writable_check();
     UPDATE users SET state = p_state, changed = SYSDATE(6) WHERE name = p_name;
     SELECT EXISTS (SELECT 1 FROM users WHERE name = p_name) AS found;
 END//

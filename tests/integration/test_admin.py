@@ -43,6 +43,29 @@ def test_bad_usage_is_told_and_nothing_done(admin, arguments):
     assert "--help" in done.stderr and done.stdout == ""
 
 
+def test_every_command_refuses_what_it_does_not_take(database, admin):
+    """Too much, too little, options that there are not and those of other commands; and then nothing is done."""
+    admin("user", "add", "alice", text="correct horse\n")
+    listed = re.findall(r"^  ((?:[a-z]+ )?[a-z]+)((?: \[?[A-Z][A-Z|-]*\]?)*)(?:  |$)",
+                        admin("--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0], re.MULTILINE)
+    assert len(listed) >= 30
+
+    def everything():
+        tables = [name for name, in database.query("SHOW TABLES")]
+        return [database.query(f"SELECT * FROM `{name}`") for name in tables]
+    before = everything()
+    for command, arguments in listed:
+        words, count = command.split(), len(arguments.split())
+        own = "--yes" if command == "identity show" else "--fingerprint"
+        wrong = [[*words, *["alice"] * (count + 1)], [*words, *["alice"] * count, "--frob"], [*words, *["alice"] * count, own]]
+        if count and "[" not in arguments:
+            wrong.append(words)
+        for one in wrong:
+            done = admin(*one, status=USAGE)
+            assert "--help" in done.stderr and done.stdout == "", one
+    assert everything() == before
+
+
 def test_a_bad_configuration_is_told(admin, folder):
     assert "nowhere.conf: can't be read" in admin("who", config=folder / "nowhere.conf", status=OTHER).stderr
     bad = folder / "bad.conf"
@@ -172,11 +195,44 @@ def test_a_newer_schema_is_left_alone(database, admin):
 def test_a_database_that_cant_be_reached_has_its_own_exit_status(admin, folder):
     admin.sections["database"]["socket"] = folder / "nothing.sock"
     write_config(admin.config, admin.sections)
-    for command in (("db", "init"), ("db", "migrate"), ("db", "status"), ("user", "list"), ("user", "show", "alice"),
-                    ("user", "lock", "alice"), ("user", "delete", "alice", "--yes")):
+    (folder / "users.csv").write_text(f"name,hash\nbob,$2b$10${'a' * 53}\n")
+    alice = [("user", command, "alice") for command in ("show", "lock", "unlock", "disable", "enable")]
+    for command in (("db", "init"), ("db", "migrate"), ("db", "migrate", "--dry-run"), ("db", "status"), ("db", "check"),
+                    ("db", "backup", "backup"), ("user", "list"), *alice, ("user", "passwd", "alice", "--generate"),
+                    ("user", "set", "alice", "--must-change"), ("user", "rename", "alice", "bob"),
+                    ("user", "delete", "alice", "--yes"), ("user", "import", "users.csv"), ("user", "export"),
+                    ("user", "export", "out.csv"), ("audit",), ("invite", "new"), ("invite", "list"), ("invite", "revoke", "1")):
         done = admin(*command, status=DATABASE)
         assert "nothing.sock" in done.stderr and done.stdout == ""
     assert "nothing.sock" in admin("user", "add", "alice", text="correct horse\n", status=DATABASE).stderr
+    assert not [path for path in folder.iterdir() if path.name.startswith(("backup", "out.csv"))]
+
+
+def test_a_read_only_server_takes_no_change(own_mariadb, folder):
+    """Though the procedures' definer might write there: what an operator does to a replica would be nowhere else, and in no audit log."""
+    database = Database(own_mariadb, folder)
+    database.admin("user", "add", "alice", "--generate")
+    made, = json.loads(database.admin("invite", "new", "--json").stdout)
+    (folder / "users.csv").write_text(f"name,hash\nbob,$2b$10${'a' * 53}\n")
+
+    def everything():
+        return [database.query(f"SELECT * FROM `{name}`") for name, in database.query("SHOW TABLES")]
+    before = everything()
+    database.query("SET GLOBAL read_only = 1")
+    states = [("user", command, "alice") for command in ("lock", "unlock", "disable", "enable")]
+    for command in (("user", "add", "carol", "--generate"), *states, ("user", "passwd", "alice", "--generate"),
+                    ("user", "set", "alice", "--must-change"), ("user", "set", "alice", "--expires", "2099-01-01"),
+                    ("user", "set", "alice", "--email", "a@example.org"), ("user", "rename", "alice", "bob"),
+                    ("user", "delete", "alice", "--yes"), ("user", "import", folder / "users.csv"),
+                    ("user", "export", folder / "out.csv"), ("invite", "new"), ("invite", "revoke", made["id"])):
+        done = database.admin(*command, check=False)
+        assert done.returncode == DATABASE and "read-only" in done.stderr and done.stdout == "", (command, done)
+    assert everything() == before and not (folder / "out.csv").exists()
+    for command in (("user", "list"), ("user", "show", "alice"), ("audit",), ("invite", "list"), ("db", "status"),
+                    ("user", "import", folder / "users.csv", "--dry-run")):
+        database.admin(*command)
+    database.query("SET GLOBAL read_only = 0")
+    database.admin("user", "lock", "alice")
 
 
 # --- identity ----------------------------------------------------------------------------------------------------

@@ -324,7 +324,8 @@ def test_delete_asks_on_a_terminal(admin, terminal):
     admin("user", "add", "alice", text="correct horse\n")
     for answer, status, left in (("no", REFUSED, 1), ("y", REFUSED, 1), ("yes", 0, 0)):
         child = terminal("user", "delete", "alice")
-        child.expect_exact("[yes/no] ")
+        child.expect_exact("Delete user alice, with the records of 0 conversations (0 keys issued) and 0 earlier passwords? "
+                           "This can't be undone. [yes/no] ")
         child.sendline(answer)
         child.expect(pexpect.EOF)
         child.wait()

@@ -105,6 +105,44 @@ def test_guessing_at_many_accounts_from_one_address(started):
     assert audit(kdc, "locked out") == [("", "127.0.0.66", "penalty", "the source")]
 
 
+def test_guessing_at_many_accounts_from_many_addresses(started):
+    """No address tries an account twice: each account is locked all the same, and no address; who was there before gets in."""
+    kdc = started(penalties={**QUICK, "delay_max": 0})
+    with connect(kdc, "alice", source="127.0.0.7") as client:
+        ticket = client.ticket
+    wait_until("it is on record", lambda: audit(kdc, "login"), 10)
+    names = ["alice", "bob", "carol", "dave"]
+    for round_number in range(4):
+        for number, source in enumerate(sources(5, 4)):
+            assert reason_of(kdc, names[(number + round_number) % 4], WRONG, source) == "login_failed"
+    listed = penalties(kdc)
+    assert all(listed[name]["failures"] == 4 and listed[name]["locked"] > 0 for name in names)
+    assert all(listed[source]["failures"] == 4 and listed[source]["locked"] == 0 for source in sources(5, 4))
+    assert reason_of(kdc, "bob", PASSWORD, "127.0.0.8") == "penalty"
+    assert reason_of(kdc, "alice", PASSWORD, "127.0.0.7") is None
+    with connect(kdc, source="127.0.0.8", ticket=ticket) as client:
+        assert client.shake.resumed
+        client.ping()
+    # Who isn't guessed at notices nothing, not even from beside the guessers.
+    kdc.add_user("erin")
+    assert reason_of(kdc, "erin", PASSWORD, "127.0.5.1") is None
+
+
+def test_ipv6_counts_by_its_first_64_bits(started):
+    kdc = started(penalties={**QUICK, "delay_max": 0}, listen={"address": "::1"})
+    kdc.address = "[::1]"
+    for number in range(12):
+        assert reason_of(kdc, f"user{number}", WRONG, None) == "login_failed"
+    assert reason_of(kdc, "bob", PASSWORD, None) == "penalty"
+    assert penalties(kdc)["::/64"]["locked"] > 0
+    # By any address of it.
+    assert kdc.admin_json("penalties", "clear", "::4711") == {"cleared": 1}
+    assert reason_of(kdc, "bob", PASSWORD, None) is None
+    reload(kdc, exempt="::/64")
+    for number in range(20, 34):
+        assert reason_of(kdc, f"user{number}", WRONG, None) == "login_failed"
+
+
 def test_the_owner_gets_in_meanwhile(started):
     kdc = started(penalties=QUICK)
     with connect(kdc, "alice", source="127.0.0.7") as client:
