@@ -251,13 +251,19 @@ void conversation_grant(struct core *core, const struct message_grant *m);
 void conversation_ciphertext(struct core *core, const struct message_ciphertext *m);
 void conversation_undelivered(struct core *core, const struct message_undelivered *m);
 void conversation_credit(struct core *core, const struct message_credit *m);
+/* Asks for new epochs where the newest has served its time. */
+void conversation_rekey_if_due(struct core *core, struct peer *peer);
+
+/* core_sending.c */
+/* The newest epoch's confirm, if it is due. False when the connection ends over it; true also when it has to wait, and
+ * everything else behind it. */
+bool conversation_confirm(struct core *core, struct peer *peer);
 /* Sends receipts and texts that may go now. */
 void conversation_flush(struct core *core, struct peer *peer);
 void conversations_flush(struct core *core);
 /* Sends the receipts that are due, and no texts. */
 void conversations_acknowledge(struct core *core);
-/* Asks for new epochs where the newest has served its time. */
-void conversation_rekey_if_due(struct core *core, struct peer *peer);
+/* now() from which on there is something to send or a new epoch to ask for. */
 uint64_t conversation_due(const struct core *core, const struct peer *peer);
 
 /* requests.c */

@@ -1,6 +1,7 @@
 /*
- * session.h: struct kc_client, shared by the two files that make it: session.c (the public calls, the core's events,
- * who is trusted) and link.c (the socket, its timers, coming back). Private to client/.
+ * session.h: struct kc_client, shared by the three files that make it: session.c (the public calls, the core's events,
+ * who is trusted), session_options.c (what it is made with) and link.c (the socket, its timers, coming back). Private to
+ * client/.
  *
  * What a call leads to happens in the next turn of the loop (link_wake): within a call itself come at most TRACE, and
  * LOGIN_REFUSED from kc_trust without a kc_login before. So the application may call everything but kc_free from
@@ -72,6 +73,11 @@ struct kc_client {
 
 uint64_t session_now(void *context);
 void session_emit(struct kc_client *client, const struct kc_event *event);
+
+/* session_options.c. Judges the options, and copies what is kept of them: all but the policy, which is the core's, into the
+ * client, whose pointers kc_free frees on failure too. KC_OK, KC_BAD_OPTION or KC_NO_MEMORY. */
+int session_options_take(struct kc_client *client, const struct kc_options *options, struct handshake_policy *policy)
+    __attribute__((warn_unused_result));
 
 /* link.c. 0, or -1 when memory is out. */
 int link_init(struct kc_client *client) __attribute__((warn_unused_result));

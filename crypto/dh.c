@@ -50,12 +50,14 @@ static void limbs_to_bytes(const mp_limb_t *limbs, uint8_t *bytes, size_t len)
 
 static void load_prime(const struct dh_group *group, mp_limb_t *prime)
 {
-    size_t digits = 2 * group->len;
+    const char *digit = group->prime_hex;
     mpn_zero(prime, (mp_size_t)limbs_of(group));
-    for (size_t i = 0; i < digits; i++) {
-        char digit = group->prime_hex[digits - 1 - i];
-        mp_limb_t value = (mp_limb_t)(digit <= '9' ? digit - '0' : digit - 'A' + 10);
-        prime[i / (2 * LIMB_LEN)] |= value << 4 * (i % (2 * LIMB_LEN));
+    for (size_t i = limbs_of(group); i-- > 0;) {
+        mp_limb_t limb = 0;
+        for (size_t k = 0; k < 2 * LIMB_LEN; k++, digit++) {
+            limb = limb << 4 | (mp_limb_t)(*digit <= '9' ? *digit - '0' : *digit - 'A' + 10);
+        }
+        prime[i] = limb;
     }
 }
 

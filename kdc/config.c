@@ -1,16 +1,11 @@
 #include "kdc/config.h"
 
 #include "kdc/contact.h"
-#include "kdc/settings.h"
+#include "kdc/setting_value.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <ini.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-#include <sys/un.h>
 
 #define SETTINGS_MAX 128 /* more than the table has */
 
@@ -23,158 +18,6 @@ struct loading {
     unsigned error_line;          /* of what error tells */
     unsigned lines[SETTINGS_MAX]; /* where each setting was set; 0: it wasn't */
 };
-
-/* ---- one value ---- */
-
-/* What is wrong with a value: a phrase that follows "section.key ". NULL: nothing. */
-static const char *number_set(const struct setting *setting, const char *value, unsigned *out, char why[128])
-{
-    size_t len = strlen(value);
-    unsigned long number = ULONG_MAX;
-    if (len > 0 && len <= 10 && strspn(value, "0123456789") == len)
-        number = strtoul(value, NULL, 10);
-    if (number < setting->min || number > setting->max) {
-        (void)snprintf(why, 128, "must be a number from %u to %u", setting->min, setting->max);
-        return why;
-    }
-    *out = (unsigned)number;
-    return NULL;
-}
-
-static const char *choice_find(const struct setting *setting, const char *value, unsigned *out, char why[128])
-{
-    (void)snprintf(why, 128, "must be one of:");
-    for (unsigned i = 0; setting->choices[i] != NULL; i++) {
-        if (strcasecmp(value, setting->choices[i]) == 0) {
-            *out = i;
-            return NULL;
-        }
-        size_t used = strlen(why);
-        (void)snprintf(why + used, 128 - used, " %s", setting->choices[i]);
-    }
-    return why;
-}
-
-/* A group's or suite's number by its name; 0 when there is none. */
-static uint16_t group_number(const char *name)
-{
-    const struct dh_group *group = dh_group_by_name(name);
-    return group == NULL ? 0 : group->id;
-}
-
-static uint16_t suite_number(const char *name)
-{
-    const struct suite *suite = suite_by_name(name);
-    return suite == NULL ? 0 : suite->id;
-}
-
-/* A comma-separated list of names, each once. */
-static const char *list_set(const char *value, uint16_t (*number_of)(const char *), uint16_t *out, size_t max,
-                            size_t *count, char why[128])
-{
-    char copy[CONFIG_TEXT_MAX];
-    (void)snprintf(copy, sizeof copy, "%s", value);
-    *count = 0;
-    char *rest = copy;
-    for (char *item = strsep(&rest, ","); item != NULL; item = strsep(&rest, ",")) {
-        item += strspn(item, " \t");
-        item[strcspn(item, " \t")] = '\0';
-        uint16_t number = number_of(item);
-        if (number == 0) {
-            (void)snprintf(why, 128, "has '%.40s', which is none of those that there are", item);
-            return why;
-        }
-        for (size_t i = 0; i < *count; i++) {
-            if (out[i] == number) {
-                (void)snprintf(why, 128, "has %.40s twice", item);
-                return why;
-            }
-        }
-        if (*count == max)
-            return "has too many names";
-        out[(*count)++] = number;
-    }
-    return NULL;
-}
-
-static const char *text_set(const struct setting *setting, const char *folder, size_t folder_len, const char *value,
-                            char out[CONFIG_TEXT_MAX])
-{
-    bool path = setting->type == SETTING_PATH || setting->type == SETTING_SOCKET;
-    size_t len = strlen(value);
-    size_t before = path && len > 0 && value[0] != '/' ? folder_len : 0;
-    if (setting->required && len == 0)
-        return "may not be empty";
-    size_t room = setting->type == SETTING_SOCKET ? sizeof((struct sockaddr_un *)NULL)->sun_path : CONFIG_TEXT_MAX;
-    if (before + len >= room)
-        return setting->type == SETTING_SOCKET ? "is too long for the path of a socket (107 bytes with its folder)"
-                                               : "is too long (255 bytes with its folder)";
-    char copy[CONFIG_TEXT_MAX];
-    memcpy(copy, folder, before);
-    memcpy(copy + before, value, len + 1);
-    if (setting->type == SETTING_ADDRESS) {
-        struct in6_addr address;
-        if (inet_pton(AF_INET, copy, &address) != 1 && inet_pton(AF_INET6, copy, &address) != 1)
-            return "must be a numeric IPv4 or IPv6 address";
-    }
-    memcpy(out, copy, before + len + 1);
-    return NULL;
-}
-
-/* Puts `value` where `setting` says. NULL, or what is wrong with it. `path`: of the file, for relative paths. */
-static const char *value_set(struct config *config, const struct setting *setting, const char *path, const char *value,
-                             char why[128])
-{
-    unsigned char *at = (unsigned char *)config + setting->offset;
-    const char *slash = strrchr(path, '/');
-    size_t folder_len = slash == NULL ? 0 : (size_t)(slash - path) + 1;
-    const char *wrong = NULL;
-    unsigned number = 0;
-
-    switch (setting->type) {
-    case SETTING_TEXT:
-    case SETTING_PATH:
-    case SETTING_SOCKET:
-    case SETTING_ADDRESS:
-        return text_set(setting, path, folder_len, value, (char *)at);
-    case SETTING_NUMBER:
-        wrong = number_set(setting, value, &number, why);
-        break;
-    case SETTING_GROUPS:
-        return list_set(value, group_number, config->handshake.groups, DH_GROUP_COUNT, &config->handshake.group_count,
-                        why);
-    case SETTING_SUITES:
-        return list_set(value, suite_number, config->handshake.suites, SUITE_COUNT, &config->handshake.suite_count,
-                        why);
-    case SETTING_SUITE:
-        if (suite_number(value) == 0)
-            return "must be one of: 3des-cbc-hmac-sha512 chacha20-poly1305 aes-256-gcm";
-        *(uint16_t *)(void *)at = suite_number(value);
-        return NULL;
-    case SETTING_NETWORKS:
-        return networks_parse(value, (struct networks *)(void *)at, why) == 0 ? NULL : why;
-    case SETTING_REGISTRATION:
-    case SETTING_MAIL_TLS:
-    case SETTING_LOG_FORMAT:
-    case SETTING_LOG_LEVEL:
-    case SETTING_SWITCH:
-        wrong = choice_find(setting, value, &number, why);
-        break;
-    }
-    if (wrong != NULL)
-        return wrong;
-    if (setting->type == SETTING_REGISTRATION)
-        *(enum config_registration *)(void *)at = (enum config_registration)number;
-    else if (setting->type == SETTING_MAIL_TLS)
-        *(enum config_mail_tls *)(void *)at = (enum config_mail_tls)number;
-    else if (setting->type == SETTING_LOG_FORMAT)
-        *(enum config_log_format *)(void *)at = (enum config_log_format)number;
-    else if (setting->type == SETTING_SWITCH)
-        *(bool *)(void *)at = number != 0;
-    else
-        *(unsigned *)(void *)at = number;
-    return NULL;
-}
 
 /* ---- the file ---- */
 
@@ -198,7 +41,7 @@ static char *line_read(char *line, int room, void *stream)
 static int setting_read(void *user, const char *section, const char *key, const char *value)
 {
     struct loading *loading = user;
-    char why[128];
+    char why[SETTING_WHY_MAX];
     if (loading->error[0] != '\0')
         return 0;
     loading->error_line = loading->line;
@@ -206,7 +49,7 @@ static int setting_read(void *user, const char *section, const char *key, const 
         const struct setting *setting = &settings[i];
         if (strcmp(section, setting->section) != 0 || strcmp(key, setting->key) != 0)
             continue;
-        const char *wrong = value_set(loading->config, setting, loading->path, value, why);
+        const char *wrong = setting_value_set(loading->config, setting, loading->path, value, why);
         if (loading->lines[i] != 0)
             (void)snprintf(loading->error, CONFIG_ERROR_MAX, "%s:%u: %s.%s is set twice (first in line %u)",
                            loading->path, loading->line, section, key, loading->lines[i]);
@@ -320,13 +163,13 @@ static int contradictions_check(struct loading *loading)
 int config_load(const char *path, struct config *config, char error[CONFIG_ERROR_MAX])
 {
     struct loading loading = { .path = path, .config = config, .error = error };
-    char why[128];
+    char why[SETTING_WHY_MAX];
     _Static_assert(CONFIG_ERROR_MAX >= 512, "a sentence with a path needs room");
 
     memset(config, 0, sizeof *config);
     error[0] = '\0';
     for (size_t i = 0; i < settings_count; i++) {
-        if (value_set(config, &settings[i], "", settings[i].initial, why) != NULL) {
+        if (setting_value_set(config, &settings[i], "", settings[i].initial, why) != NULL) {
             (void)snprintf(error, CONFIG_ERROR_MAX, "the default of %s.%s is wrong", settings[i].section,
                            settings[i].key);
             return -1;
@@ -352,42 +195,12 @@ int config_load(const char *path, struct config *config, char error[CONFIG_ERROR
 
 /* ---- comparing, printing ---- */
 
-static size_t value_len(const struct setting *setting)
-{
-    switch (setting->type) {
-    case SETTING_TEXT:
-    case SETTING_PATH:
-    case SETTING_SOCKET:
-    case SETTING_ADDRESS:
-        return CONFIG_TEXT_MAX;
-    case SETTING_GROUPS:
-    case SETTING_SUITES:
-        return sizeof(struct handshake_policy);
-    case SETTING_SUITE:
-        return sizeof(uint16_t);
-    case SETTING_SWITCH:
-        return sizeof(bool);
-    case SETTING_NETWORKS:
-        return sizeof(struct networks);
-    case SETTING_NUMBER:
-    case SETTING_REGISTRATION:
-    case SETTING_MAIL_TLS:
-    case SETTING_LOG_FORMAT:
-    case SETTING_LOG_LEVEL:
-        break;
-    }
-    return sizeof(unsigned);
-}
-
 const char *config_not_reloadable(const struct config *now, const struct config *next)
 {
     static _Thread_local char name[64];
     for (size_t i = 0; i < settings_count; i++) {
         const struct setting *setting = &settings[i];
-        const char *a = (const char *)now + setting->offset;
-        const char *b = (const char *)next + setting->offset;
-        bool text = value_len(setting) == CONFIG_TEXT_MAX;
-        if (setting->reloadable || (text ? strcmp(a, b) : memcmp(a, b, value_len(setting))) == 0)
+        if (setting->reloadable || setting_value_equal(now, next, setting))
             continue;
         (void)snprintf(name, sizeof name, "%s.%s", setting->section, setting->key);
         return name;

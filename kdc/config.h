@@ -90,6 +90,7 @@ struct config {
     unsigned connections_per_source_max; /* before login, per IPv4 address or IPv6 /64 */
     unsigned queue_max;                  /* jobs that wait for a worker; more get busy */
     unsigned conversations_max;          /* of one session */
+    unsigned opens_per_minute;           /* of one account; 0: any number */
     unsigned output_max;                 /* bytes waiting for one connection; past it: slow_reader */
     unsigned drain_seconds;              /* SIGTERM: time to send what is queued */
     /* [penalties] */

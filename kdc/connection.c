@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -88,8 +87,6 @@ void connection_open(struct reactor *reactor, int fd, const struct sockaddr *add
         counter_add(&reactor->counters.ended, 1);
         return;
     }
-    const int yes = 1;
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     c->reactor = reactor;
     c->fd = fd;
     c->phase = CONNECTION_HANDSHAKE;

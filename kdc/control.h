@@ -17,7 +17,8 @@
  *   {"command":"kick","user":"alice","reason":"kicked"}
  *     {"ended":1}
  *     Ends that user's session with this reason; 0: the user had none. "reason" is a reason's name (wire/reason.h):
- *     "kicked" (when it is left out), "account_locked", "account_disabled", "account_expired", "must_change" or "login_failed"
+ *     "kicked" (when it is left out), "account_locked", "account_disabled", "account_expired", "must_change", "new_password",
+ *     "account_renamed" or "account_deleted"
  *     (the password was changed, the account renamed or deleted). The reply may come before the client has read its close.
  *
  *   {"command":"expires","user":"alice","expires":1795165200123}

@@ -1,5 +1,6 @@
 #include "kdc/control_client.h"
 
+#include "kdc/clock.h"
 #include "kdc/control.h"
 
 #include <errno.h>
@@ -10,7 +11,6 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 struct asking {
@@ -23,13 +23,6 @@ struct asking {
     size_t room;
 };
 
-static int64_t clock_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static enum control_result failed(struct asking *asking, enum control_result result, const char *why)
 {
     (void)snprintf(asking->error, CONTROL_ERROR_MAX, "kdcd's control socket %s: %s", asking->path, why);
@@ -40,7 +33,7 @@ static enum control_result failed(struct asking *asking, enum control_result res
 static enum control_result ready_wait(struct asking *asking, short events)
 {
     for (;;) {
-        int64_t left = asking->deadline - clock_ms();
+        int64_t left = asking->deadline - (int64_t)clock_monotonic_ms();
         struct pollfd fd = { .fd = asking->fd, .events = events };
         int ready = left <= 0 ? 0 : poll(&fd, 1, (int)left);
         if (ready > 0)
@@ -69,7 +62,7 @@ static enum control_result control_connect(struct asking *asking)
             return failed(asking, CONTROL_DENIED, "permission denied: run this as root or as kdcd's user");
         if (errno != EINTR && errno != EAGAIN)
             return failed(asking, CONTROL_FAILED, strerror(errno));
-        if (clock_ms() >= asking->deadline)
+        if ((int64_t)clock_monotonic_ms() >= asking->deadline)
             return failed(asking, CONTROL_FAILED, "no connection in time");
         const struct timespec pause = { .tv_nsec = 10000000 };
         (void)nanosleep(&pause, NULL);
@@ -137,13 +130,15 @@ enum control_result control_ask(
     const char *path, const json_t *request, int timeout_ms, json_t **reply,
     char error[CONTROL_ERROR_MAX]) /* NOLINT(readability-non-const-parameter) written to through `asking` */
 {
-    struct asking asking = { .path = path, .error = error, .fd = -1, .deadline = clock_ms() + timeout_ms };
+    struct asking asking = {
+        .path = path, .error = error, .fd = -1, .deadline = (int64_t)clock_monotonic_ms() + timeout_ms
+    };
     enum control_result result = CONTROL_FAILED;
     json_error_t unreadable;
     const char *complaint = NULL;
     *reply = NULL;
 
-    char *line = json_dumps(request, JSON_COMPACT);
+    char *line = request != NULL ? json_dumps(request, JSON_COMPACT) : NULL;
     if (line == NULL) {
         (void)failed(&asking, CONTROL_FAILED, "memory is out");
         goto out;

@@ -72,8 +72,9 @@ static json_t *who(struct server *server, const json_t *request)
 
 static enum reason reason_of_kick(const json_t *request)
 {
-    static const enum reason allowed[] = { REASON_KICKED,       REASON_ACCOUNT_LOCKED, REASON_ACCOUNT_DISABLED,
-                                           REASON_LOGIN_FAILED, REASON_MUST_CHANGE,    REASON_ACCOUNT_EXPIRED };
+    static const enum reason allowed[] = { REASON_KICKED,          REASON_ACCOUNT_LOCKED,  REASON_ACCOUNT_DISABLED,
+                                           REASON_MUST_CHANGE,     REASON_ACCOUNT_EXPIRED, REASON_NEW_PASSWORD,
+                                           REASON_ACCOUNT_RENAMED, REASON_ACCOUNT_DELETED };
     const json_t *wanted = json_object_get(request, "reason");
     if (wanted == NULL) {
         return REASON_KICKED;
@@ -97,7 +98,8 @@ static json_t *kick(struct server *server, const json_t *request)
     }
     if (reason == REASON_NONE) {
         return error_reply(
-            "\"reason\" must be kicked, account_locked, account_disabled, account_expired, must_change or login_failed");
+            "\"reason\" must be kicked, account_locked, account_disabled, account_expired, account_renamed, account_deleted, "
+            "new_password or must_change");
     }
     if (!directory_find(server->directory, &name, &entry)) {
         return json_pack("{s:i}", "ended", 0);
@@ -158,7 +160,8 @@ static json_t *status(struct server *server, const json_t *request)
 static json_t *refresh(struct server *server, const json_t *request)
 {
     (void)request;
-    if (journal_refresh(server->journal) != 0) {
+    /* While it drains nobody comes in, and so nothing depends on it. */
+    if (!atomic_load_explicit(&server->draining, memory_order_relaxed) && journal_refresh(server->journal) != 0) {
         return error_reply("the database can't be asked now which accounts have changed");
     }
     return json_pack("{s:b}", "refreshed", 1);

@@ -21,8 +21,8 @@ struct counters {
     _Atomic uint64_t refused[REASON_COUNT];
     _Atomic uint64_t ended;         /* connections that are gone */
     _Atomic uint64_t conversations; /* legs of this reactor's sessions that are alive now: two for each conversation */
-    _Atomic uint64_t mailbox_items; /* that came from other threads */
-    struct recent mailbox_recent;   /* how many of them at once */
+    _Atomic uint64_t inbox_items;   /* that came from other threads */
+    struct recent inbox_recent;     /* how many of them at once */
     struct histogram login_us; /* from a password's coming to the answer; who was told that we are busy isn't in it */
 };
 

@@ -149,12 +149,12 @@ const struct figure figure_table[FIGURE_COUNT] = {
 
     [FIGURE_REACTORS] = { "reactors", FIGURE_GAUGE, UNIT_NUMBER, NULL, false, REACTORS, "reactors",
                           "Threads that read and write connections" },
-    [FIGURE_MAILBOX_ITEMS] = { "reactor_mailbox_items_total", FIGURE_COUNTER, UNIT_NUMBER, "reactor", false, REACTORS,
-                               "from other threads", "What other threads had for a reactor, and it has taken" },
-    [FIGURE_MAILBOX_LONGEST] = { "reactor_mailbox_longest", FIGURE_GAUGE, UNIT_NUMBER, "reactor", false, REACTORS,
-                                 "most at once",
-                                 "The most that a reactor has found waiting at once in the last half minute to a "
-                                 "minute" },
+    [FIGURE_INBOX_ITEMS] = { "reactor_inbox_items_total", FIGURE_COUNTER, UNIT_NUMBER, "reactor", false, REACTORS,
+                             "from other threads", "What other threads had for a reactor, and it has taken" },
+    [FIGURE_INBOX_LONGEST] = { "reactor_inbox_longest", FIGURE_GAUGE, UNIT_NUMBER, "reactor", false, REACTORS,
+                               "most at once",
+                               "The most that a reactor has found waiting at once in the last half minute to a "
+                               "minute" },
 
     [FIGURE_GUESSED] = { "guesses_total", FIGURE_COUNTER, UNIT_NUMBER, NULL, false, GUESSING, "wrong passwords",
                          "Wrong passwords that count against an account and a source" },

@@ -94,7 +94,9 @@ bool figures_ready(struct server *server, char why[NOT_READY_MAX])
     const struct worker_pool_stats pool = worker_pool_stats(server->pool);
     const enum admission_verdict full = admission_full(server->admission);
     why[0] = '\0';
-    if (!database.reachable) {
+    if (atomic_load_explicit(&server->draining, memory_order_relaxed)) {
+        (void)snprintf(why, NOT_READY_MAX, "draining: kdcd was told to end, and sends what is waiting");
+    } else if (!database.reachable) {
         (void)snprintf(why, NOT_READY_MAX, "the database can't be used: %s",
                        database.error[0] != '\0' ? database.error : "nobody has asked it yet");
     } else if (database.login[0] != '\0') {
@@ -292,13 +294,13 @@ static void put_reactors(struct server *server, struct figures *figures)
     put(figures, FIGURE_REACTORS, server->reactor_count);
     for (unsigned i = 0; i < server->reactor_count; i++) {
         (void)snprintf(word, sizeof word, "%u", i);
-        figures_put(figures, FIGURE_MAILBOX_ITEMS, word,
-                    (double)counter_read(&server->reactors[i]->counters.mailbox_items));
+        figures_put(figures, FIGURE_INBOX_ITEMS, word,
+                    (double)counter_read(&server->reactors[i]->counters.inbox_items));
     }
     for (unsigned i = 0; i < server->reactor_count; i++) {
-        struct recent *recent = &server->reactors[i]->counters.mailbox_recent;
+        struct recent *recent = &server->reactors[i]->counters.inbox_recent;
         (void)snprintf(word, sizeof word, "%u", i);
-        figures_put(figures, FIGURE_MAILBOX_LONGEST, word, (double)recent_read(recent, clock_monotonic_ms()).most);
+        figures_put(figures, FIGURE_INBOX_LONGEST, word, (double)recent_read(recent, clock_monotonic_ms()).most);
     }
 }
 

@@ -2,7 +2,7 @@
  * figures_take.h: figures (figures.h) of a running server.
  *
  * Thread: any that isn't a reactor's: it asks all of them, opens files in /proc, and takes each part's lock for a moment. Between
- * server_new and server_drain.
+ * server_new and server_free.
  */
 #ifndef KDC_FIGURES_TAKE_H
 #define KDC_FIGURES_TAKE_H

@@ -13,7 +13,7 @@
 #define KDC_JOB_H
 
 #include "kdc/admission.h"
-#include "kdc/mailbox.h"
+#include "kdc/inbox.h"
 #include "kdc/session_ref.h"
 
 #include <sys/queue.h>
@@ -29,7 +29,7 @@ struct accounts;
 struct job_line;
 
 struct job {
-    struct mailbox_item item; /* the mailbox's, on its way home */
+    struct inbox_item item; /* the inbox's, on its way home */
     enum job_class class;
     /* On a worker; `accounts` is that worker's. Touches nothing but the job. */
     void (*run)(struct job *job, struct accounts *accounts);

@@ -2,6 +2,7 @@
 
 #include "kdc/clock.h"
 #include "kdc/log.h"
+#include "kdc/waiting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@
 
 /* ---- lists ---- */
 
-static void append(struct journal_list *list, struct mailbox_item *item)
+static void append(struct journal_list *list, struct inbox_item *item)
 {
     item->next = NULL;
     if (list->newest != NULL) {
@@ -24,9 +25,9 @@ static void append(struct journal_list *list, struct mailbox_item *item)
     list->len++;
 }
 
-struct mailbox_item *journal_list_take(struct journal_list *list)
+struct inbox_item *journal_list_take(struct journal_list *list)
 {
-    struct mailbox_item *item = list->oldest;
+    struct inbox_item *item = list->oldest;
     if (item != NULL) {
         list->oldest = item->next;
         list->newest = list->oldest != NULL ? list->newest : NULL;
@@ -150,22 +151,9 @@ void journal_event(struct journal *journal, const struct journal_event *event)
     }
 }
 
-struct timespec journal_in_ms(uint64_t ms)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
 int journal_refresh(struct journal *journal)
 {
-    const struct timespec until = journal_in_ms(REFRESH_MAX_MS);
+    const struct timespec until = waiting_in_ms(REFRESH_MAX_MS);
     int waited = 0;
     pthread_mutex_lock(&journal->lock);
     const uint64_t mine = ++journal->looks_wanted;
@@ -196,25 +184,6 @@ struct journal_stats journal_stats(struct journal *journal)
 
 /* ---- its life ---- */
 
-static int init_waiting(struct journal *journal)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0) {
-        return -1;
-    }
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int failed = pthread_mutex_init(&journal->lock, NULL);
-    if (failed == 0 && (failed = pthread_cond_init(&journal->work, &attributes)) != 0) {
-        pthread_mutex_destroy(&journal->lock);
-    }
-    if (failed == 0 && (failed = pthread_cond_init(&journal->looked, &attributes)) != 0) {
-        pthread_cond_destroy(&journal->work);
-        pthread_mutex_destroy(&journal->lock);
-    }
-    pthread_condattr_destroy(&attributes);
-    return failed == 0 ? 0 : -1;
-}
-
 struct journal *journal_new(const struct journal_options *options)
 {
     struct journal *journal = calloc(1, sizeof *journal);
@@ -224,7 +193,8 @@ struct journal *journal_new(const struct journal_options *options)
     journal->options = *options;
     journal->batch_issues = calloc(JOURNAL_BATCH_MAX, sizeof *journal->batch_issues);
     journal->batch_events = calloc(JOURNAL_BATCH_MAX, sizeof *journal->batch_events);
-    if (journal->batch_issues == NULL || journal->batch_events == NULL || init_waiting(journal) != 0) {
+    if (journal->batch_issues == NULL || journal->batch_events == NULL ||
+        waiting_init(&journal->lock, &journal->work, &journal->looked) != 0) {
         free(journal->batch_issues);
         free(journal->batch_events);
         free(journal);
@@ -245,7 +215,7 @@ int journal_start(struct journal *journal)
 void journal_stop(struct journal *journal)
 {
     struct journal_list dropped = { 0 };
-    struct mailbox_item *item;
+    struct inbox_item *item;
     pthread_mutex_lock(&journal->lock);
     journal->stopping = true;
     journal_list_move(&dropped, &journal->issues);
@@ -264,7 +234,7 @@ void journal_stop(struct journal *journal)
 void journal_free(struct journal **journal)
 {
     struct journal *j = *journal;
-    struct mailbox_item *item;
+    struct inbox_item *item;
     if (j == NULL) {
         return;
     }

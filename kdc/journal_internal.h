@@ -9,7 +9,6 @@
 #include "kdc/log_quota.h"
 
 #include <pthread.h>
-#include <time.h>
 
 /* What only events wait for: so many milliseconds after the first of them, or so many of them, go in one call. */
 #define JOURNAL_GATHER_MS 50
@@ -17,15 +16,15 @@
 
 /* An event in the queue, with its texts behind it. */
 struct journal_entry {
-    struct mailbox_item item;
+    struct inbox_item item;
     struct journal_event event;
     uint64_t time; /* monotonic milliseconds */
     char texts[];
 };
 
 struct journal_list {
-    struct mailbox_item *oldest;
-    struct mailbox_item *newest;
+    struct inbox_item *oldest;
+    struct inbox_item *newest;
     size_t len;
 };
 
@@ -58,25 +57,23 @@ struct journal {
 };
 
 /* Each is the first member of what it stands for. */
-static inline struct mail_issue *journal_issue_of(struct mailbox_item *item)
+static inline struct mail_issue *journal_issue_of(struct inbox_item *item)
 {
     return (struct mail_issue *)item;
 }
 
-static inline struct journal_entry *journal_entry_of(struct mailbox_item *item)
+static inline struct journal_entry *journal_entry_of(struct inbox_item *item)
 {
     return (struct journal_entry *)item;
 }
 
 /* ---- journal.c ---- */
-struct mailbox_item *journal_list_take(struct journal_list *list); /* the oldest; NULL: none */
+struct inbox_item *journal_list_take(struct journal_list *list); /* the oldest; NULL: none */
 /* Everything that `from` has, behind what `to` has. */
 void journal_list_move(struct journal_list *to, struct journal_list *from);
 /* Under the lock. True: the caller complains, once it has let go of the lock. */
 bool journal_note_dropped(struct journal *journal, uint64_t number);
 void journal_complain(const char *why, uint64_t dropped);
-/* So far from now, by the monotonic clock. */
-struct timespec journal_in_ms(uint64_t ms);
 
 /* ---- journal_writer.c ---- */
 void *journal_work(void *argument); /* the thread; its argument is the journal */

@@ -1,6 +1,7 @@
 #include "kdc/journal_internal.h"
 
 #include "kdc/clock.h"
+#include "kdc/waiting.h"
 
 #include <stdlib.h>
 
@@ -35,7 +36,7 @@ static struct store_batch make_batch(struct journal *journal, const struct journ
 {
     struct store_batch batch = { .issues = journal->batch_issues, .events = journal->batch_events };
     const uint64_t now = clock_monotonic_ms();
-    for (struct mailbox_item *item = issues->oldest; item != NULL && batch.issue_count < JOURNAL_BATCH_MAX;
+    for (struct inbox_item *item = issues->oldest; item != NULL && batch.issue_count < JOURNAL_BATCH_MAX;
          item = item->next) {
         const struct mail_issue *mail = journal_issue_of(item);
         journal->batch_issues[batch.issue_count++] = (struct store_issue){ .user_a = mail->user_a,
@@ -44,7 +45,7 @@ static struct store_batch make_batch(struct journal *journal, const struct journ
                                                                            .name_b = mail->issue.name_b.text,
                                                                            .source = mail->source };
     }
-    for (struct mailbox_item *item = events->oldest; item != NULL && batch.event_count < JOURNAL_BATCH_MAX;
+    for (struct inbox_item *item = events->oldest; item != NULL && batch.event_count < JOURNAL_BATCH_MAX;
          item = item->next) {
         const struct journal_entry *entry = journal_entry_of(item);
         journal->batch_events[batch.event_count++] = (struct store_event){ .event = entry->event.event,
@@ -129,7 +130,7 @@ static void refuse_all(struct journal *journal, struct journal_list *issues)
     journal_list_move(issues, &journal->issues);
     journal->issues_taken = 0;
     pthread_mutex_unlock(&journal->lock);
-    struct mailbox_item *item;
+    struct inbox_item *item;
     while ((item = journal_list_take(issues)) != NULL) {
         give_back(journal, journal_issue_of(item), REASON_UNAVAILABLE);
     }
@@ -245,7 +246,7 @@ static void wait_for_work(struct journal *journal)
     uint64_t now = clock_monotonic_ms();
     uint64_t due;
     while (!journal->stopping && (due = work_due(journal)) > now) {
-        const struct timespec until = journal_in_ms(due - now);
+        const struct timespec until = waiting_in_ms(due - now);
         journal->sleeps = true;
         (void)pthread_cond_timedwait(&journal->work, &journal->lock, &until);
         now = clock_monotonic_ms();

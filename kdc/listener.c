@@ -1,6 +1,7 @@
 #include "kdc/listener.h"
 
 #include "kdc/clock.h"
+#include "kdc/listening_socket.h"
 #include "kdc/log.h"
 #include "kdc/reactor.h"
 #include "wire/frame.h"
@@ -9,6 +10,7 @@
 #include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,32 +190,17 @@ static void on_accept(evutil_socket_t listening, short what, void *argument)
 
 static int listen_on(const struct config *config, char error[LISTENER_ERROR_MAX])
 {
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
-    struct addrinfo *found = NULL;
-    char port[8];
-    const int yes = 1;
-    (void)snprintf(port, sizeof port, "%u", config->port);
-    const int unresolved = getaddrinfo(config->address, port, &hints, &found);
-    if (unresolved != 0) {
-        (void)snprintf(error, LISTENER_ERROR_MAX, "%s is not an address to listen on: %s", config->address,
-                       gai_strerror(unresolved));
-        return -1;
+    _Static_assert(LISTENING_SOCKET_ERROR_MAX <= LISTENER_ERROR_MAX, "room for the socket's");
+    const struct listening_place place = { .address = config->address,
+                                           .port = config->port,
+                                           .backlog = config->backlog,
+                                           .purpose = "",
+                                           .when_taken = " (is kdcd running already? see [listen] port)" };
+    const int fd = listening_socket(&place, error);
+    if (fd >= 0) {
+        const int yes = 1; /* inherited by what is accepted */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     }
-    const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, (int)config->backlog) != 0) {
-        (void)snprintf(error, LISTENER_ERROR_MAX, "can't listen on %s port %u: %s%s", config->address, config->port,
-                       strerrordesc_np(errno),
-                       errno == EADDRINUSE ? " (is kdcd running already? see [listen] port)" : "");
-        if (fd >= 0) {
-            close(fd);
-        }
-        freeaddrinfo(found);
-        return -1;
-    }
-    freeaddrinfo(found);
     return fd;
 }
 

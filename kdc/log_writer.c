@@ -1,6 +1,7 @@
 #include "kdc/log_writer.h"
 
 #include "kdc/log.h"
+#include "kdc/waiting.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -11,8 +12,8 @@
 #include <unistd.h>
 
 #define QUEUE_LEN ((size_t)256 * 1024)
-#define STOP_SECONDS 1
-#define GATHER_NS 5000000
+#define STOP_MS 1000
+#define GATHER_MS 20
 
 /* The log is one for the whole program, as stderr is. */
 static struct {
@@ -91,13 +92,7 @@ static void wait_for_lines(void)
         pthread_cond_wait(&writer.changed, &writer.lock);
     }
     writer.sleeps = false;
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += GATHER_NS;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
+    const struct timespec until = waiting_in_ms(GATHER_MS);
     while (!writer.stopping && !writer.urgent && writer.len < QUEUE_LEN / 4 &&
            pthread_cond_clockwait(&writer.changed, &writer.lock, CLOCK_MONOTONIC, &until) == 0) {
     }
@@ -163,9 +158,7 @@ uint64_t log_lines_dropped(void)
 
 void log_stop(void)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += STOP_SECONDS;
+    const struct timespec until = waiting_in_ms(STOP_MS);
     pthread_mutex_lock(&writer.lock);
     if (!writer.running) {
         pthread_mutex_unlock(&writer.lock);

@@ -21,7 +21,7 @@ static const size_t sizes[] = {
 static void address(struct mail *mail, enum mail_type type, const struct session_ref *to,
                     const struct session_ref *from)
 {
-    mail->item = (struct mailbox_item){ 0 };
+    mail->item = (struct inbox_item){ 0 };
     mail->type = type;
     mail->to = *to;
     mail->from = *from;
@@ -52,7 +52,7 @@ void mail_discard(struct mail *mail)
     }
 }
 
-static void go_home(struct mail_stock *home, struct mailbox_item *item)
+static void go_home(struct mail_stock *home, struct inbox_item *item)
 {
     item->next = atomic_load_explicit(&home->back, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&home->back, &item->next, item, memory_order_release,
@@ -82,9 +82,9 @@ void mail_stock_init(struct mail_stock *stock, unsigned max)
  * again behind somebody's look at the list. */
 static void collect(struct mail_stock *stock)
 {
-    struct mailbox_item *item = atomic_exchange_explicit(&stock->back, NULL, memory_order_acquire);
+    struct inbox_item *item = atomic_exchange_explicit(&stock->back, NULL, memory_order_acquire);
     while (item != NULL) {
-        struct mailbox_item *next = item->next;
+        struct inbox_item *next = item->next;
         item->next = stock->spare;
         stock->spare = item;
         stock->spare_count++;
@@ -94,7 +94,7 @@ static void collect(struct mail_stock *stock)
 
 static struct mail_ciphertext *take_spare(struct mail_stock *stock)
 {
-    struct mailbox_item *item = stock->spare;
+    struct inbox_item *item = stock->spare;
     if (item != NULL) {
         stock->spare = item->next;
         stock->spare_count--;

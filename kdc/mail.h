@@ -8,7 +8,7 @@
 #define KDC_MAIL_H
 
 #include "kdc/directory.h"
-#include "kdc/mailbox.h"
+#include "kdc/inbox.h"
 #include "wire/protocol.h"
 
 enum mail_type {
@@ -26,7 +26,7 @@ enum mail_type {
 };
 
 struct mail {
-    struct mailbox_item item; /* the queues' */
+    struct inbox_item item; /* the queues' */
     enum mail_type type;
     struct session_ref to;
     struct session_ref from;
@@ -118,8 +118,8 @@ void mail_discard(struct mail *mail);
 
 /* Ciphertext mails of one sender's thread, used again and again: whoever frees one gives it back here. */
 struct mail_stock {
-    _Atomic(struct mailbox_item *) back; /* from any thread */
-    struct mailbox_item *spare;          /* the rest is the owner's */
+    _Atomic(struct inbox_item *) back; /* from any thread */
+    struct inbox_item *spare;          /* the rest is the owner's */
     unsigned spare_count;
     unsigned least; /* spare ones since the last trim */
     unsigned out;   /* mails that are spare, back, or on their way */

@@ -4,6 +4,7 @@
 #include "kdc/clock.h"
 #include "kdc/log.h"
 #include "kdc/secret_file.h"
+#include "kdc/waiting.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -258,19 +259,6 @@ int mailer_check(const struct config *config, char error[MAILER_ERROR_MAX])
     return load_templates(config, templates, error);
 }
 
-static int init_waiting(struct mailer *mailer)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0)
-        return -1;
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int failed = pthread_mutex_init(&mailer->lock, NULL);
-    if (failed == 0 && (failed = pthread_cond_init(&mailer->work, &attributes)) != 0)
-        pthread_mutex_destroy(&mailer->lock);
-    pthread_condattr_destroy(&attributes);
-    return failed == 0 ? 0 : -1;
-}
-
 static void free_all(struct mailer *mailer)
 {
     smtp_free(&mailer->smtp);
@@ -304,7 +292,7 @@ struct mailer *mailer_new(const struct config *config, char error[MAILER_ERROR_M
 {
     _Static_assert(SECRET_FILE_ERROR_MAX <= MAILER_ERROR_MAX, "room for the password file's");
     struct mailer *mailer = calloc(1, sizeof *mailer);
-    if (mailer == NULL || fill(mailer, config, error) != 0 || init_waiting(mailer) != 0) {
+    if (mailer == NULL || fill(mailer, config, error) != 0 || waiting_init(&mailer->lock, &mailer->work, NULL) != 0) {
         if (mailer != NULL)
             free_all(mailer);
         return NULL;

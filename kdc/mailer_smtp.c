@@ -24,6 +24,7 @@ struct smtp {
     char said[CURL_ERROR_SIZE];
     const char *mail; /* lent while it is sent */
     size_t left;
+    bool asked_for_it; /* the server wanted the mail itself */
 };
 
 /* ---- libcurl's memory: codes and the password pass through it ---- */
@@ -59,6 +60,7 @@ int smtp_prepare(void)
 static size_t give(char *out, size_t size, size_t count, void *context)
 {
     struct smtp *smtp = context;
+    smtp->asked_for_it = true;
     const size_t len = size * count < smtp->left ? size * count : smtp->left;
     memcpy(out, smtp->mail, len);
     smtp->mail += len;
@@ -168,14 +170,16 @@ static bool prepare(struct smtp *smtp)
     return false;
 }
 
-/* A server's refusal of the letter itself comes after we have said whom it is from: everything before is about us. */
+/* A server's refusal of the letter itself comes after we have said whom it is from: everything before is about us. libcurl tells
+ * of a greeting that refuses us as of a refusal of what was sent: but before that nobody has asked for it. */
 static enum smtp_result judge(struct smtp *smtp, CURLcode code)
 {
     long response = 0;
     (void)curl_easy_getinfo(smtp->curl, CURLINFO_RESPONSE_CODE, &response);
     if (code == CURLE_OK)
         return SMTP_TAKEN;
-    if ((code == CURLE_SEND_ERROR || code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_RECV_ERROR) && response >= 400)
+    const bool refused = code == CURLE_WEIRD_SERVER_REPLY || code == CURLE_RECV_ERROR;
+    if ((code == CURLE_SEND_ERROR || (refused && smtp->asked_for_it)) && response >= 400)
         return response >= 500 && response != 530 && response != 535 ? SMTP_NEVER : SMTP_NOT_THIS;
     return SMTP_NOT_NOW;
 }
@@ -204,6 +208,7 @@ enum smtp_result smtp_send(struct smtp *smtp, const char *to, const char *mail, 
         curl_easy_setopt(smtp->curl, CURLOPT_INFILESIZE_LARGE, (curl_off_t)len) == CURLE_OK) {
         smtp->mail = mail;
         smtp->left = len;
+        smtp->asked_for_it = false;
         smtp->said[0] = '\0';
         const CURLcode code = curl_easy_perform(smtp->curl);
         result = judge(smtp, code);

@@ -1,6 +1,7 @@
 #include "kdc/metrics_http.h"
 
 #include "kdc/clock.h"
+#include "kdc/listening_socket.h"
 #include "kdc/log.h"
 #include "kdc/metrics_pages.h"
 #include "kdc/priority.h"
@@ -11,7 +12,6 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/listener.h>
-#include <netdb.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -163,33 +163,13 @@ static void on_pause_over(evutil_socket_t fd, short what, void *argument)
 
 static int listen_on(const struct config *config, char error[METRICS_HTTP_ERROR_MAX])
 {
-    const struct addrinfo hints = { .ai_family = AF_UNSPEC,
-                                    .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE };
-    struct addrinfo *found = NULL;
-    char port[8];
-    const int yes = 1;
-    (void)snprintf(port, sizeof port, "%u", config->metrics_port);
-    const int unresolved = getaddrinfo(config->metrics_address, port, &hints, &found);
-    if (unresolved != 0) {
-        (void)snprintf(error, METRICS_HTTP_ERROR_MAX, "%s is not an address to listen on for metrics: %s",
-                       config->metrics_address, gai_strerror(unresolved));
-        return -1;
-    }
-    const int fd = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-        bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
-        (void)snprintf(error, METRICS_HTTP_ERROR_MAX, "can't listen for metrics on %s port %u: %s%s",
-                       config->metrics_address, config->metrics_port, strerrordesc_np(errno),
-                       errno == EADDRINUSE ? " (choose another [metrics] port)" : "");
-        if (fd >= 0) {
-            close(fd);
-        }
-        freeaddrinfo(found);
-        return -1;
-    }
-    freeaddrinfo(found);
-    return fd;
+    _Static_assert(LISTENING_SOCKET_ERROR_MAX <= METRICS_HTTP_ERROR_MAX, "room for the socket's");
+    const struct listening_place place = { .address = config->metrics_address,
+                                           .port = config->metrics_port,
+                                           .backlog = BACKLOG,
+                                           .purpose = " for metrics",
+                                           .when_taken = " (choose another [metrics] port)" };
+    return listening_socket(&place, error);
 }
 
 static void on_end_wanted(evutil_socket_t fd, short what, void *argument)

@@ -14,12 +14,12 @@
 #define MAILS_MAX 2048    /* of half a KiB */
 
 struct new_config {
-    struct mailbox_item item;
+    struct inbox_item item;
     struct live_config *live;
 };
 
 struct drain {
-    struct mailbox_item item;
+    struct inbox_item item;
     unsigned seconds;
 };
 
@@ -79,7 +79,7 @@ static void use_config(struct reactor *reactor, struct live_config *live)
 }
 
 /* An item is the first member of what it stands for. */
-static void deliver(struct reactor *reactor, struct mailbox_item *item)
+static void deliver(struct reactor *reactor, struct inbox_item *item)
 {
     switch ((enum reactor_item)item->kind) {
     case REACTOR_MAIL:
@@ -101,7 +101,7 @@ static void deliver(struct reactor *reactor, struct mailbox_item *item)
     free(item);
 }
 
-/* The mailbox is looked into at the end of every turn. */
+/* The inbox is looked into at the end of every turn. */
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
@@ -109,22 +109,22 @@ static void on_wake(evutil_socket_t fd, short what, void *argument)
     reactor_touch_clock(argument);
 }
 
-static void deliver_mailbox(struct reactor *reactor)
+static void deliver_inbox(struct reactor *reactor)
 {
-    struct mailbox_item *item = mailbox_collect(&reactor->mailbox);
+    struct inbox_item *item = inbox_collect(&reactor->inbox);
     if (reactor->more) { /* then no event may have told the time */
         reactor_touch_clock(reactor);
     }
     uint64_t items = 0;
     while (item != NULL) {
-        struct mailbox_item *next = item->next;
+        struct inbox_item *next = item->next;
         deliver(reactor, item);
         item = next;
         items++;
     }
     if (items > 0) {
-        counter_add(&reactor->counters.mailbox_items, (int64_t)items);
-        recent_add(&reactor->counters.mailbox_recent, items, reactor->now);
+        counter_add(&reactor->counters.inbox_items, (int64_t)items);
+        recent_add(&reactor->counters.inbox_recent, items, reactor->now);
     }
 }
 
@@ -151,7 +151,7 @@ static void on_tick(evutil_socket_t fd, short what, void *argument)
 static void deliver_own(struct reactor *reactor)
 {
     while (reactor->own_oldest != NULL) {
-        struct mailbox_item *item = reactor->own_oldest;
+        struct inbox_item *item = reactor->own_oldest;
         reactor->own_oldest = item->next;
         if (reactor->own_oldest == NULL) {
             reactor->own_newest = NULL;
@@ -191,7 +191,7 @@ static void free_ended(struct reactor *reactor)
 
 static void finish_turn(struct reactor *reactor)
 {
-    deliver_mailbox(reactor);
+    deliver_inbox(reactor);
     reactor_begin_some(reactor);
     /* Sending may allow a held-up peer to go on, and what that says may have to be sent in turn. */
     do {
@@ -201,7 +201,7 @@ static void finish_turn(struct reactor *reactor)
     } while (reactor->own_oldest != NULL || reactor->unsent != NULL || reactor->resumed != NULL);
     free_ended(reactor);
     secret_wipe_left_residue();
-    reactor->more = reactor->accepted_oldest != NULL || !mailbox_may_sleep(&reactor->mailbox);
+    reactor->more = reactor->accepted_oldest != NULL || !inbox_may_sleep(&reactor->inbox);
 }
 
 static bool goes_on(const struct reactor *reactor)
@@ -212,7 +212,7 @@ static bool goes_on(const struct reactor *reactor)
 
 bool reactor_turn(struct reactor *reactor)
 {
-    /* Other reactors may fill the mailbox as fast as we empty it: sockets and timers have their turn all the same. */
+    /* Other reactors may fill the inbox as fast as we empty it: sockets and timers have their turn all the same. */
     if (event_base_loop(reactor->base, reactor->more ? EVLOOP_ONCE | EVLOOP_NONBLOCK : EVLOOP_ONCE) != 0) {
         log_event(LOG_ERROR, "a reactor's event loop failed", NULL);
         return false;
@@ -239,7 +239,7 @@ static int make_events(struct reactor *reactor)
     if (reactor->base == NULL) {
         return -1;
     }
-    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_ET | EV_PERSIST, on_wake, reactor);
+    reactor->wake = event_new(reactor->base, reactor->inbox.wake_fd, EV_READ | EV_ET | EV_PERSIST, on_wake, reactor);
     reactor->tick = event_new(reactor->base, -1, EV_PERSIST, on_tick, reactor);
     if (reactor->wake == NULL || reactor->tick == NULL || event_add(reactor->wake, NULL) != 0 ||
         event_add(reactor->tick, &interval) != 0) {
@@ -263,8 +263,8 @@ struct reactor *reactor_new(struct server *server, uint32_t number, struct live_
     buffer_stock_init(&reactor->buffers, BUFFERS_SPARE);
     mail_stock_init(&reactor->mails, MAILS_MAX);
     reactor->read_buffer = secret_alloc(REACTOR_READ_LEN);
-    const int mailbox = mailbox_init(&reactor->mailbox);
-    if (mailbox != 0 || reactor->read_buffer == NULL || make_events(reactor) != 0) {
+    const int inbox = inbox_init(&reactor->inbox);
+    if (inbox != 0 || reactor->read_buffer == NULL || make_events(reactor) != 0) {
         reactor_free(&reactor);
     }
     return reactor;
@@ -276,7 +276,7 @@ int reactor_start(struct reactor *reactor)
 }
 
 /* What nobody will handle any more: freed, and what it holds closed. */
-static void discard(struct reactor *reactor, struct mailbox_item *item)
+static void discard(struct reactor *reactor, struct inbox_item *item)
 {
     switch ((enum reactor_item)item->kind) {
     case REACTOR_MAIL:
@@ -314,18 +314,18 @@ void reactor_free(struct reactor **reactor)
         return;
     }
     reactor_lose_connections(r);
-    for (struct mailbox_item *item = r->own_oldest; item != NULL;) {
-        struct mailbox_item *next = item->next;
+    for (struct inbox_item *item = r->own_oldest; item != NULL;) {
+        struct inbox_item *next = item->next;
         discard(r, item);
         item = next;
     }
-    for (struct mailbox_item *item = r->accepted_oldest; item != NULL;) {
-        struct mailbox_item *next = item->next;
+    for (struct inbox_item *item = r->accepted_oldest; item != NULL;) {
+        struct inbox_item *next = item->next;
         discard(r, item);
         item = next;
     }
-    for (struct mailbox_item *item = mailbox_take(&r->mailbox); item != NULL;) {
-        struct mailbox_item *next = item->next;
+    for (struct inbox_item *item = inbox_take(&r->inbox); item != NULL;) {
+        struct inbox_item *next = item->next;
         discard(r, item);
         item = next;
     }
@@ -338,7 +338,7 @@ void reactor_free(struct reactor **reactor)
     if (r->base != NULL) {
         event_base_free(r->base);
     }
-    mailbox_close(&r->mailbox);
+    inbox_close(&r->inbox);
     buffer_stock_clear(&r->buffers);
     mail_stock_clear(&r->mails);
     secret_free(&r->read_buffer);
@@ -355,10 +355,10 @@ void reactor_join(struct reactor *reactor)
 
 /* ---- from other threads ---- */
 
-static void push(struct reactor *reactor, struct mailbox_item *item, enum reactor_item kind)
+static void push(struct reactor *reactor, struct inbox_item *item, enum reactor_item kind)
 {
     item->kind = kind;
-    mailbox_push(&reactor->mailbox, item);
+    inbox_push(&reactor->inbox, item);
 }
 
 int reactor_drain(struct reactor *reactor, unsigned seconds)

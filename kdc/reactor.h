@@ -2,10 +2,10 @@
  * reactor.h: one event loop on one thread, and the connections that it owns.
  *
  * What other threads have for it (new connections, jobs that are done, mail for its sessions, a new configuration) comes
- * through its mailbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
- * wait; handle what happened; deliver the mailbox and the own list; seal what has gathered for each connection and send it in
+ * through its inbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
+ * wait; handle what happened; deliver the inbox and the own list; seal what has gathered for each connection and send it in
  * one write; free what has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes
- * it: it looks into the mailbox before it waits.
+ * it: it looks into the inbox before it waits.
  *
  * Nothing is allocated for a message that is passed on: output gathers in memory of one stock, and goes to other reactors in mails
  * of another. What isn't needed for a while is given back, scheduled keys too (reactor_idle.c).
@@ -16,8 +16,8 @@
 #ifndef KDC_REACTOR_H
 #define KDC_REACTOR_H
 
+#include "kdc/inbox.h"
 #include "kdc/log_quota.h"
-#include "kdc/mailbox.h"
 #include "kdc/server.h"
 #include "kdc/session.h"
 #include "kdc/timer_wheel.h"
@@ -35,7 +35,7 @@ struct connection;
 /* Room for one read behind the longest frame that may be waiting for its end. */
 #define REACTOR_READ_LEN (FRAME_HEADER_LEN + FRAME_LEN_AFTER_LOGIN + 65536)
 
-enum reactor_item { /* mailbox_item.kind */
+enum reactor_item { /* inbox_item.kind */
                     REACTOR_MAIL,
                     REACTOR_JOB,
                     REACTOR_ACCEPTED,
@@ -59,12 +59,12 @@ struct reactor {
     struct event_base *base;
     struct event *wake;
     struct event *tick;
-    struct mailbox mailbox; /* any thread may push */
-    bool more;              /* at the turn's end there was something left in the mailbox, or of what it had brought */
-    struct mailbox_item *own_oldest;
-    struct mailbox_item *own_newest;
-    struct mailbox_item *accepted_oldest; /* connections that wait for their turn */
-    struct mailbox_item *accepted_newest;
+    struct inbox inbox; /* any thread may push */
+    bool more;          /* at the turn's end there was something left in the inbox, or of what it had brought */
+    struct inbox_item *own_oldest;
+    struct inbox_item *own_newest;
+    struct inbox_item *accepted_oldest; /* connections that wait for their turn */
+    struct inbox_item *accepted_newest;
     struct session_host host;
     struct live_config *live;
     struct counters counters; /* any thread may read */
@@ -115,11 +115,11 @@ void reactor_mail(struct reactor *reactor, struct mail *mail);
 
 /* ---- from its own thread ---- */
 
-/* A connection from the mailbox (reactor_accepted.c): waits until those that came before it have begun; the next few of those
+/* A connection from the inbox (reactor_accepted.c): waits until those that came before it have begun; the next few of those
  * that wait begin; one of them never will. */
-void reactor_let_wait(struct reactor *reactor, struct mailbox_item *item);
+void reactor_let_wait(struct reactor *reactor, struct inbox_item *item);
 void reactor_begin_some(struct reactor *reactor);
-void reactor_turn_away(struct reactor *reactor, struct mailbox_item *item);
+void reactor_turn_away(struct reactor *reactor, struct inbox_item *item);
 /* One turn. False when it was the last: drained, or the loop has failed. */
 bool reactor_turn(struct reactor *reactor);
 /* The connection of that place; NULL when it is not there any more. */

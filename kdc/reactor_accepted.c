@@ -1,5 +1,5 @@
 /*
- * reactor_accepted.c: connections on their way from the listener to their reactor: through its mailbox, and then in a line of its
+ * reactor_accepted.c: connections on their way from the listener to their reactor: through its inbox, and then in a line of its
  * own, so that a crowd that comes at once begins bit by bit.
  */
 #include "kdc/connection.h"
@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 struct accepted {
-    struct mailbox_item item;
+    struct inbox_item item;
     int fd;
     struct sockaddr_storage address;
     socklen_t address_len;
@@ -29,11 +29,11 @@ int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *add
     accepted->address_len = len;
     memcpy(&accepted->address, address, len);
     accepted->item.kind = REACTOR_ACCEPTED;
-    mailbox_push(&reactor->mailbox, &accepted->item);
+    inbox_push(&reactor->inbox, &accepted->item);
     return 0;
 }
 
-void reactor_let_wait(struct reactor *reactor, struct mailbox_item *item)
+void reactor_let_wait(struct reactor *reactor, struct inbox_item *item)
 {
     item->next = NULL;
     if (reactor->accepted_newest != NULL) {
@@ -46,7 +46,7 @@ void reactor_let_wait(struct reactor *reactor, struct mailbox_item *item)
 
 static struct accepted *take_accepted(struct reactor *reactor)
 {
-    struct mailbox_item *item = reactor->accepted_oldest;
+    struct inbox_item *item = reactor->accepted_oldest;
     if (item != NULL) {
         reactor->accepted_oldest = item->next;
         if (item->next == NULL) {
@@ -69,7 +69,7 @@ void reactor_begin_some(struct reactor *reactor)
     }
 }
 
-void reactor_turn_away(struct reactor *reactor, struct mailbox_item *item)
+void reactor_turn_away(struct reactor *reactor, struct inbox_item *item)
 {
     struct accepted *accepted = (struct accepted *)item;
     close(accepted->fd);

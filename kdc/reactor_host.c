@@ -12,7 +12,7 @@
 void reactor_touch_clock(struct reactor *reactor)
 {
     reactor->now = clock_read_us(CLOCK_MONOTONIC_COARSE) / 1000;
-    mailbox_stay_awake(&reactor->mailbox);
+    inbox_stay_awake(&reactor->inbox);
 }
 
 static uint64_t host_now(void *context)
@@ -76,7 +76,8 @@ static int host_mail(void *context, const struct letter *letter)
 }
 
 /* On a worker. */
-static void host_account_changed(void *context, const struct name *name, const struct session_ref *keep)
+static void host_account_changed(void *context, const struct name *name, const struct session_ref *keep,
+                                 enum reason reason)
 {
     const struct reactor *reactor = context;
     static const struct session_ref nobody;
@@ -88,7 +89,7 @@ static void host_account_changed(void *context, const struct name *name, const s
     }
     struct mail_end *mail = mail_new(MAIL_END, &entry.ref, &nobody, 0);
     if (mail != NULL) {
-        mail->reason = REASON_LOGIN_FAILED;
+        mail->reason = reason;
         reactor_mail(reactor->server->reactors[entry.ref.reactor], &mail->mail);
     }
 }
@@ -207,6 +208,7 @@ void reactor_fill_host(struct reactor *reactor)
         .changes = reactor->server->changes,
         .penalties = reactor->server->penalties,
         .registrations = reactor->server->registrations,
+        .openings = reactor->server->openings,
         .now = host_now,
         .session_number = host_session_number,
         .post = host_post,

@@ -265,10 +265,20 @@ unsigned schema_needed(void)
     return store_schema_needed();
 }
 
+static unsigned procedures_count(void)
+{
+    unsigned count = 0;
+    char name[65];
+    for (const struct sql_file *file = sql_files; file->name != NULL; file++)
+        count += schema_procedure_name(file, name) ? 1 : 0;
+    return count;
+}
+
 enum store_result schema_status_get(struct store *store, struct schema_status *status)
 {
     memset(status, 0, sizeof *status);
     status->needed = store_schema_needed();
+    status->procedures_missing = procedures_count(); /* all, as far as none is found */
     enum store_result result = schema_connect(store);
     if (result != STORE_OK)
         return result;
@@ -285,10 +295,10 @@ enum store_result schema_status_get(struct store *store, struct schema_status *s
     status->number = (unsigned)number;
     for (const struct sql_file *file = sql_files; file->name != NULL && result == STORE_OK; file++) {
         char name[65];
-        bool exists = true;
+        bool exists = false;
         if (schema_procedure_name(file, name))
             result = schema_procedure_exists(store, name, &exists);
-        status->procedures_missing += exists ? 0 : 1;
+        status->procedures_missing -= exists ? 1 : 0;
     }
     if (result == STORE_OK && status->number >= 1)
         result = schema_number(store, &status->users, "SELECT COUNT(*) FROM users");

@@ -72,7 +72,7 @@ unsigned schema_needed(void);
 
 struct schema_status {
     char server[64]; /* its version */
-    bool database;   /* there is one; otherwise what follows is 0 */
+    bool database;   /* there is one; otherwise all procedures are missing, and the others are 0 */
     unsigned number; /* of the newest migration that was applied; 0: none */
     unsigned needed; /* of the newest that this program has */
     unsigned procedures_missing;

@@ -265,6 +265,10 @@ static void server_take(void *context, const char *const *values)
     if (strtoull(values[4], NULL, 10) < 4194304)
         schema_check_tell(check, "packets", SCHEMA_WRONG, "max_allowed_packet is %s: a batch of records takes 4194304",
                           values[4]);
+    if (strcmp(values[7], "0") != 0 && strcmp(values[7], "OFF") != 0)
+        schema_check_tell(check, "read-only", SCHEMA_WRONG,
+                          "the server is read-only: people log in, but no key is issued: SET GLOBAL read_only = 0, "
+                          "or lead kdcd to the one that is writable");
     if (strcmp(values[5], "utf8mb4") == 0 && strcmp(values[6], "utf8mb4_bin") == 0)
         schema_check_tell(check, "characters", SCHEMA_WELL, "utf8mb4, utf8mb4_bin");
     else
@@ -278,7 +282,7 @@ static enum store_result server_check(struct schema_check *check)
 {
     static const char sql[] =
         "SELECT VERSION(), @@log_bin, @@GLOBAL.binlog_format, @@innodb_flush_log_at_trx_commit, @@max_allowed_packet,"
-        " default_character_set_name, default_collation_name"
+        " default_character_set_name, default_collation_name, @@GLOBAL.read_only"
         " FROM information_schema.schemata WHERE schema_name = DATABASE()";
     return schema_rows(check->store, sql, sizeof sql - 1, server_take, check);
 }

@@ -154,6 +154,19 @@ static struct penalty_policy registrations_policy(const struct config *config)
                                     .exempt = config->penalties.exempt };
 }
 
+/* Of conversations, likewise by account, so that nobody starts afresh by coming back. A minute's share of what may come at once is
+ * forgotten in that minute; past it, one is locked until at least one is. */
+static struct penalty_policy openings_policy(const struct config *config)
+{
+    const unsigned a_minute = config->opens_per_minute != 0 ? config->opens_per_minute : 1;
+    const unsigned at_once = a_minute / 10 > config->conversations_max ? a_minute / 10 : config->conversations_max;
+    return (struct penalty_policy){ .enabled = config->opens_per_minute != 0,
+                                    .account_failures = at_once,
+                                    .source_failures = 1,
+                                    .forget_seconds = (at_once * 60 + a_minute - 1) / a_minute,
+                                    .lock_seconds = (60 + a_minute - 1) / a_minute };
+}
+
 struct server *server_new(const struct config *config, struct password_policy *passwords, struct identity *identity,
                           struct ticket_keys *tickets)
 {
@@ -178,9 +191,12 @@ struct server *server_new(const struct config *config, struct password_policy *p
     server->penalties = penalties_new(&config->penalties);
     const struct penalty_policy registrations = registrations_policy(config);
     server->registrations = penalties_new(&registrations);
+    const struct penalty_policy openings = openings_policy(config);
+    server->openings = penalties_new(&openings);
     if (atomic_load_explicit(&server->next_session, memory_order_relaxed) == 0 || server->live == NULL ||
         server->directory == NULL || server->admission == NULL || server->changes == NULL ||
-        server->penalties == NULL || server->registrations == NULL || start_threads(server) != 0) {
+        server->penalties == NULL || server->registrations == NULL || server->openings == NULL ||
+        start_threads(server) != 0) {
         server_drain(server);
         server_free(&server);
     }
@@ -202,6 +218,8 @@ int server_reload(struct server *server, const struct config *config, struct pas
     const struct penalty_policy registrations = registrations_policy(config);
     penalties_set_policy(server->penalties, &config->penalties);
     penalties_set_policy(server->registrations, &registrations);
+    const struct penalty_policy openings = openings_policy(config);
+    penalties_set_policy(server->openings, &openings);
     const int bounded = worker_pool_set_queue_max(server->pool, config->queue_max);
     upkeep_reload(server->upkeep, config);
     live_config_drop(&server->live);
@@ -212,6 +230,7 @@ int server_reload(struct server *server, const struct config *config, struct pas
 void server_drain(struct server *server)
 {
     const unsigned seconds = server->live != NULL ? server->live->config.drain_seconds : 0;
+    atomic_store_explicit(&server->draining, true, memory_order_relaxed);
     for (unsigned i = 0; i < server->running; i++) {
         while (reactor_drain(server->reactors[i], seconds) != 0) {
             (void)sched_yield(); /* memory is out: others are freeing theirs */
@@ -221,8 +240,10 @@ void server_drain(struct server *server)
         reactor_join(server->reactors[i]);
     }
     server->running = 0;
-    /* The reactors' mailboxes are still there for what the workers deliver last. */
-    worker_pool_free(&server->pool);
+    /* The reactors' inboxes are still there for what the workers deliver last. */
+    if (server->pool != NULL) {
+        worker_pool_stop(server->pool);
+    }
     upkeep_free(&server->upkeep);
     if (server->journal != NULL) {
         journal_stop(server->journal); /* with what the last of them had to record */
@@ -235,6 +256,7 @@ void server_free(struct server **server)
     if (s == NULL) {
         return;
     }
+    worker_pool_free(&s->pool); /* and with it all jobs: connections ask it for none */
     /* Sessions that are left over write to each other's reactors while they end. */
     for (unsigned i = 0; s->reactors != NULL && i < s->reactor_count; i++) {
         if (s->reactors[i] != NULL) {
@@ -250,6 +272,7 @@ void server_free(struct server **server)
     account_changes_free(&s->changes);
     penalties_free(&s->penalties);
     penalties_free(&s->registrations);
+    penalties_free(&s->openings);
     directory_free(&s->directory);
     admission_free(&s->admission);
     live_config_drop(&s->live);

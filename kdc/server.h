@@ -30,6 +30,7 @@ struct server {
     struct mailer *mailer; /* lent, and set before anybody comes; NULL: nothing is mailed */
     struct penalties *penalties;
     struct penalties *registrations;
+    struct penalties *openings;
     struct journal *journal;
     struct upkeep *upkeep;
     struct reactor **reactors;
@@ -42,6 +43,7 @@ struct server {
     _Atomic unsigned workers_started;                          /* that ask the database */
     _Atomic uint64_t refused_at_door[ADMISSION_VERDICT_COUNT]; /* connections; written by the main thread */
     struct rates rates;                                        /* the control thread's */
+    _Atomic bool draining;                                     /* nobody comes in any more; any thread */
 };
 
 /* Takes the identity and the tickets' keys (NULL: there are no tickets) over, also on failure. Reactors and workers run when it
@@ -53,7 +55,8 @@ struct server *server_new(const struct config *config, struct password_policy *p
 int server_reload(struct server *server, const struct config *config, struct password_policy *passwords)
     __attribute__((warn_unused_result));
 
-/* Tells every client that we shut down, waits until all is sent or drain_seconds are over, ends all threads. */
+/* Tells every client that we shut down, waits until all is sent or drain_seconds are over, ends all threads. Who looks at the
+ * server from a thread of their own (figures_take) may go on until server_free. */
 void server_drain(struct server *server);
 /* After server_drain. Sets to NULL. */
 void server_free(struct server **server);

@@ -44,7 +44,8 @@ struct session_host {
     struct account_changes *changes; /* NULL: nothing changes */
     struct penalties *penalties;     /* NULL: guessing costs nothing */
     struct penalties
-        *registrations; /* pending accounts, counted by source as if they were failures; NULL: any number */
+        *registrations;         /* pending accounts, counted by source as if they were failures; NULL: any number */
+    struct penalties *openings; /* conversations, counted by who opens them, likewise */
 
     /* Milliseconds since 1970 UTC. Any thread, for as long as the host exists; `log` too. */
     uint64_t (*now)(void *context);
@@ -59,7 +60,7 @@ struct session_host {
     void (*record)(void *context, const struct journal_event *event);
     /* Any thread that may wait a moment, for as long as the host exists: an account was changed, and that is in the database. Tickets of
      * before are void when it returns, and a session of that user's other than `keep` (NULL: any) is about to end. */
-    void (*account_changed)(void *context, const struct name *name, const struct session_ref *keep);
+    void (*account_changed)(void *context, const struct name *name, const struct session_ref *keep, enum reason reason);
     /* As mailer_post: 0, or -1. `letter` NULL: whether one would be taken now. Any thread, for as long as the host exists. NULL:
      * there is no mail. */
     int (*mail)(void *context, const struct letter *letter);

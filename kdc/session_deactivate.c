@@ -28,7 +28,7 @@ static void run_deactivate(struct job *running, struct accounts *accounts)
     job->reason = session_use_code(r, accounts, job->user, CODE_DEACTIVATE);
     secret_wipe(r->typed, sizeof r->typed);
     if (job->reason == REASON_NONE) {
-        r->host->account_changed(r->host->context, &job->name, &job->session);
+        r->host->account_changed(r->host->context, &job->name, &job->session, REASON_ACCOUNT_DISABLED);
     }
     if (job->reason != REASON_UNAVAILABLE && job->reason != REASON_INTERNAL) {
         session_register_record(r, AUDIT_DEACTIVATE, &job->name, job->reason);

@@ -67,8 +67,8 @@ struct session {
     struct request *requests;
     size_t request_count;
     size_t request_room;
-    struct mailbox_item *waiting_oldest; /* jobs that wait for one of those to come back: as many as requests at most */
-    struct mailbox_item *waiting_newest;
+    struct inbox_item *waiting_oldest; /* jobs that wait for one of those to come back: as many as requests at most */
+    struct inbox_item *waiting_newest;
     struct log_quota quota;          /* of lines about refused requests */
     struct session_guesses *guesses; /* session_guess.c; NULL: none */
     /* Users whose coming the directory will tell us; oldest first. */

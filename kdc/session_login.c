@@ -146,7 +146,7 @@ static enum reason change_password(struct login_job *login, struct accounts *acc
 {
     const enum reason reason = session_password_set(accounts, &login->account, login->password, &login->change);
     if (reason == REASON_NONE) {
-        login->host->account_changed(login->host->context, &login->name, NULL);
+        login->host->account_changed(login->host->context, &login->name, NULL, REASON_NEW_PASSWORD);
     }
     if (reason != REASON_UNAVAILABLE && reason != REASON_INTERNAL) {
         session_password_record(login->host, login->name.text, login->source, reason);

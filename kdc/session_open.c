@@ -1,7 +1,8 @@
 /*
  * session_open.c: opening a conversation.
  *
- *   the opener's session   is it somebody else, is there room;         session_open
+ *   the opener's session   is it somebody else, is there room, and     session_open
+ *                          not too many of late;
  *                          the peer's session, of the directory        issue
  *   the journal's thread   the epoch on record                         journal.c
  *   the conversation's     the key, a grant to the first of the two    conversation_issue
@@ -150,12 +151,29 @@ static void submit_open(struct session *s, uint32_t request, const struct name *
 
 /* ---- */
 
+/* Each costs the database a row for good: an account may have so many a minute, in whatever sessions. Seconds to wait; 0: go on. */
+static uint32_t too_fast(struct session *s)
+{
+    static const struct admission_source none = { .family = 0 };
+    struct penalties *openings = s->host->openings;
+    if (openings == NULL || s->host->config->opens_per_minute == 0) {
+        return 0;
+    }
+    const uint64_t now = s->host->now(s->host->context);
+    const uint32_t retry_after = penalties_ask(openings, &s->name, &none, false, now).retry_after;
+    if (retry_after == 0) {
+        (void)penalties_failed(openings, &s->name, &none, false, now);
+    }
+    return retry_after;
+}
+
 void session_open(struct session *s, const struct message_open *m)
 {
     /* Another epoch with somebody one talks to already needs no room. */
     const bool full = s->live_legs + session_requests_opening(s) >= s->host->config->conversations_max &&
                       !session_leg_with(s, &m->peer);
     struct directory_entry entry;
+    uint32_t retry_after;
     if (!session_request_begin(s, m->request, true)) {
         return;
     }
@@ -163,6 +181,8 @@ void session_open(struct session *s, const struct message_open *m)
         session_refuse(s, m->request, REASON_PEER_IS_SELF, 0);
     } else if (full) {
         session_refuse(s, m->request, REASON_TOO_MANY, 0);
+    } else if ((retry_after = too_fast(s)) != 0) {
+        session_refuse(s, m->request, REASON_TOO_MANY, retry_after);
     } else if (directory_find(s->host->directory, &m->peer, &entry)) {
         issue(s, m->request, &entry);
     } else {

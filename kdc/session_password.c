@@ -192,7 +192,7 @@ static void run_change(struct job *running, struct accounts *accounts)
     secret_wipe_registers();
     if (job->reason == REASON_NONE) {
         ask_epoch(job, accounts);
-        job->guess.host->account_changed(job->guess.host->context, &job->name, &job->session);
+        job->guess.host->account_changed(job->guess.host->context, &job->name, &job->session, REASON_NEW_PASSWORD);
     }
     if (job->reason != REASON_UNAVAILABLE && job->reason != REASON_INTERNAL && job->reason != REASON_PENALTY) {
         session_password_record(job->guess.host, job->name.text, job->source, job->reason);

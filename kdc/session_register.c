@@ -262,7 +262,7 @@ enum reason session_activate_account(struct registering *r, struct accounts *acc
     }
     const enum reason reason = session_use_code(r, accounts, user, CODE_ACTIVATE);
     if (reason == REASON_NONE) {
-        r->host->account_changed(r->host->context, name, NULL);
+        r->host->account_changed(r->host->context, name, NULL, REASON_ACCOUNT_PENDING);
     }
     if (reason != REASON_UNAVAILABLE && reason != REASON_INTERNAL) {
         session_register_record(r, AUDIT_ACTIVATE, name, reason);

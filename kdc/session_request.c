@@ -90,7 +90,7 @@ void session_submit(struct session *s, struct request_job *job)
         hand_over(s, job);
         return;
     }
-    struct mailbox_item *item = &job->job.item;
+    struct inbox_item *item = &job->job.item;
     item->next = NULL;
     if (s->waiting_newest != NULL) {
         s->waiting_newest->next = item;
@@ -102,7 +102,7 @@ void session_submit(struct session *s, struct request_job *job)
 
 static struct request_job *next_waiting(struct session *s)
 {
-    struct mailbox_item *item = s->waiting_oldest;
+    struct inbox_item *item = s->waiting_oldest;
     if (item != NULL) {
         s->waiting_oldest = item->next;
         s->waiting_newest = s->waiting_oldest != NULL ? s->waiting_newest : NULL;

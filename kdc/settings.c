@@ -204,6 +204,10 @@ const struct setting settings[] = {
              "queue, the source with the most makes room for others." },
     { "limits", "conversations", RANGE(1, 100000), AT(conversations_max), .initial = "256", .reloadable = true,
       .doc = "Conversations of one session." },
+    { "limits", "opens_per_minute", RANGE(0, 100000), AT(opens_per_minute), .initial = "600", .reloadable = true,
+      .doc =
+          "Conversation keys that one account may ask for, evenly; a tenth of them, or as many as conversations, at\n"
+          "once. Each is a row of the audit log. 0: any number." },
     { "limits", "output", RANGE(131072, 1073741824), AT(output_max), .initial = "1048576", .reloadable = true,
       .doc = "Bytes that may wait for one client that doesn't read; then it is disconnected." },
     { "limits", "drain_seconds", RANGE(0, 600), AT(drain_seconds), .initial = "5", .reloadable = true,

@@ -1,5 +1,5 @@
 /*
- * settings.h: the one table of kdcd's configuration keys. config.c reads, checks, compares and prints by it.
+ * settings.h: the one table of kdcd's configuration keys. config.c and setting_value.c read, check, compare and print by it.
  *
  * Constant; any thread.
  */

@@ -2,6 +2,7 @@
 
 #include "crypto/rng.h"
 #include "crypto/secret.h"
+#include "kdc/clock.h"
 #include "kdc/secret_file.h"
 #include "kdc/sql_files.h"
 
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define BACKOFF_MIN 100  /* milliseconds */
 #define BACKOFF_MAX 5000 /* milliseconds */
@@ -22,13 +22,6 @@ static pthread_once_t library_once = PTHREAD_ONCE_INIT;
 static void library_init(void)
 {
     (void)mysql_server_init(0, NULL, NULL);
-}
-
-uint64_t store_clock(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 struct store *store_new(const struct config *config, enum store_account account)
@@ -99,7 +92,7 @@ enum severity {
     UNFIT, /* what was to be written can't be */
 };
 
-#define MAKE_ROOM "make room on the database server's disk; what waits is written then"
+#define MAKE_ROOM "make room on the database server's disk"
 #define READ_ONLY "'SET GLOBAL read_only = 0' on the database server, or lead kdcd to the one that is writable"
 
 static const struct {
@@ -140,6 +133,7 @@ static const struct {
     { ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION, UNWRITABLE, READ_ONLY },
     { ER_READ_ONLY_MODE, UNWRITABLE, READ_ONLY },
     { ER_LOCK_WAIT_TIMEOUT, BUSY, "somebody else's transaction holds a lock: see SHOW PROCESSLIST" },
+    { ER_AUTOINC_READ_FAILED, BUSY, "somebody else fills the table: see SHOW PROCESSLIST" }, /* INSERT ... SELECT */
     { ER_LOCK_DEADLOCK, BUSY, NULL },
     { ER_QUERY_INTERRUPTED, BUSY, NULL },
     { ER_STATEMENT_TIMEOUT, BUSY, NULL },
@@ -188,7 +182,7 @@ enum store_result store_fail_late(struct store *store, unsigned number, const ch
 {
     const bool gone =
         number == CR_SERVER_LOST || number == CR_SERVER_LOST_EXTENDED || number == CR_SSL_CONNECTION_ERROR;
-    if (!gone || store_clock() - began < seconds * UINT64_C(1000))
+    if (!gone || clock_monotonic_ms() - began < seconds * UINT64_C(1000))
         return store_fail(store, number, text, what);
     char late[128];
     (void)snprintf(late, sizeof late, "no answer within %u s: the database server hangs, or its disk is full", seconds);
@@ -252,7 +246,7 @@ static enum store_result connect_once(struct store *store)
     size_t password_len = 0;
     char what[CONFIG_TEXT_MAX * 3];
     enum store_result result = STORE_BROKEN;
-    const uint64_t began = store_clock();
+    const uint64_t began = clock_monotonic_ms();
 
     (void)snprintf(what, sizeof what, "connecting to the database at %s as %s",
                    tcp ? config->db_host : config->db_socket, account_user(store));
@@ -298,7 +292,7 @@ static void backoff_start(struct store *store)
     uint32_t chance = 0;
     (void)!rng_fill(&rng_system, (uint8_t *)&chance, sizeof chance); /* without: the whole of it */
     store->backoff = next > BACKOFF_MAX ? BACKOFF_MAX : next;
-    store->next_connect = store_clock() + store->backoff - chance % (store->backoff / 4 + 1);
+    store->next_connect = clock_monotonic_ms() + store->backoff - chance % (store->backoff / 4 + 1);
 }
 
 void store_forget_backoff(struct store *store)
@@ -312,7 +306,7 @@ enum store_result store_connect_server(struct store *store)
         store_disconnect(store);
     if (store->db != NULL)
         return STORE_OK;
-    if (store->backoff > 0 && store_clock() < store->next_connect)
+    if (store->backoff > 0 && clock_monotonic_ms() < store->next_connect)
         return STORE_UNAVAILABLE; /* store->error still says why */
     store_stats_now(store->stats, STORE_ACTIVITY_CONNECTING);
     enum store_result result = connect_once(store);

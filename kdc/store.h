@@ -152,6 +152,9 @@ enum store_result store_user_rename(struct store *store, const struct name *name
     __attribute__((warn_unused_result));
 enum store_result store_user_set_state(struct store *store, const struct name *name, enum user_state state)
     __attribute__((warn_unused_result));
+/* Active, whatever it was, but STORE_EXISTS from that state, in which it stays. */
+enum store_result store_user_free(struct store *store, const struct name *name, enum user_state other)
+    __attribute__((warn_unused_result));
 enum store_result store_user_delete(struct store *store, const struct name *name) __attribute__((warn_unused_result));
 struct store_figures {
     uint64_t conversations;

@@ -222,15 +222,21 @@ enum store_result store_user_set_expiry(struct store *store, const struct name *
     return found_call(store, STATEMENT_USER_SET_EXPIRY, in, 2);
 }
 
-enum store_result store_user_rename(struct store *store, const struct name *name, const struct name *to)
+/* A procedure that answers 1, done; 0, there is no such account; 2, something stands against it. */
+static enum store_result done_call(struct store *store, enum statement statement, const char *name, const char *other)
 {
     uint64_t done = 0;
-    const struct store_in in[] = { { .text = name->text }, { .text = to->text } };
+    const struct store_in in[] = { { .text = name }, { .text = other } };
     const struct store_out out[] = { { .number = &done } };
-    enum store_result result = store_call(store, STATEMENT_USER_RENAME, in, 2, out, 1, NULL, NULL, NULL);
+    enum store_result result = store_call(store, statement, in, 2, out, 1, NULL, NULL, NULL);
     if (result == STORE_OK && done != 1)
         return done == 0 ? STORE_NOT_FOUND : STORE_EXISTS;
     return result;
+}
+
+enum store_result store_user_rename(struct store *store, const struct name *name, const struct name *to)
+{
+    return done_call(store, STATEMENT_USER_RENAME, name->text, to->text);
 }
 
 enum store_result store_user_figures(struct store *store, const struct store_user *user, struct store_figures *figures)
@@ -257,6 +263,11 @@ enum store_result store_user_set_state(struct store *store, const struct name *n
 {
     const struct store_in in[] = { { .text = name->text }, { .text = state_words[state] } };
     return found_call(store, STATEMENT_USER_SET_STATE, in, 2);
+}
+
+enum store_result store_user_free(struct store *store, const struct name *name, enum user_state other)
+{
+    return done_call(store, STATEMENT_USER_FREE, name->text, state_words[other]);
 }
 
 enum store_result store_user_delete(struct store *store, const struct name *name)

@@ -33,6 +33,7 @@ static const struct {
     [STATEMENT_USER_LIST] = { "CALL admin_user_list(?, ?, ?, ?, ?, ?)", true },
     [STATEMENT_USER_SET_HASH] = { "CALL admin_user_set_hash(?, ?, ?, ?)", true },
     [STATEMENT_USER_SET_STATE] = { "CALL admin_user_set_state(?, ?)", true },
+    [STATEMENT_USER_FREE] = { "CALL admin_user_free(?, ?)", false },
     [STATEMENT_USER_SET_MUST_CHANGE] = { "CALL admin_user_set_must_change(?)", true },
     [STATEMENT_USER_SET_EXPIRY] = { "CALL admin_user_set_expiry(?, ?)", true },
     [STATEMENT_USER_RENAME] = { "CALL admin_user_rename(?, ?)", false },
@@ -54,7 +55,7 @@ static enum store_result statement_prepare(struct store *store, enum statement s
     if (store->statements[statement] != NULL)
         return STORE_OK;
     const char *sql = statements[statement].sql;
-    const uint64_t began = store_clock();
+    const uint64_t began = clock_monotonic_ms();
     MYSQL_STMT *stmt = mysql_stmt_init(store->db);
     if (stmt == NULL)
         return store_fail(store, mysql_errno(store->db), mysql_error(store->db), sql);
@@ -188,7 +189,7 @@ enum store_result store_call(struct store *store, enum statement statement, cons
     const char *what = statements[statement].sql;
     size_t count = 0;
     unsigned tries = 0;
-    const uint64_t patient_until = store_clock() + store_lock_patience(store) * UINT64_C(1000);
+    const uint64_t patient_until = clock_monotonic_ms() + store_lock_patience(store) * UINT64_C(1000);
     bool reconnected = false;
 
     in_bind(in, in_count, binds, lens);
@@ -198,7 +199,7 @@ enum store_result store_call(struct store *store, enum statement statement, cons
         if (result != STORE_OK)
             return result;
         store->last_call = (int)statement;
-        uint64_t started = store_clock();
+        uint64_t started = clock_monotonic_ms();
         call_begins(store);
         result = statement_prepare(store, statement);
         bool prepared = result == STORE_OK;
@@ -215,7 +216,7 @@ enum store_result store_call(struct store *store, enum statement statement, cons
             call_ends(store, false);
             /* Rolled back by the server as a whole. Its patience with a lock may be shorter than ours. */
             bool in_the_way = number == ER_LOCK_DEADLOCK || (number == ER_LOCK_WAIT_TIMEOUT && count == 0 &&
-                                                             store_clock() + LOCK_WAIT_LEAST_MS < patient_until);
+                                                             clock_monotonic_ms() + LOCK_WAIT_LEAST_MS < patient_until);
             if (in_the_way && ++tries < LOCK_TRIES)
                 continue;
         }
@@ -223,7 +224,7 @@ enum store_result store_call(struct store *store, enum statement statement, cons
             call_ends(store, false);
         bool lost = result == STORE_UNAVAILABLE && store->last_call == -1;
         bool repeatable = !prepared || (statements[statement].repeatable && count == 0);
-        if (!lost || fresh || reconnected || !repeatable || store_clock() - started > IDLE_LOSS_MS)
+        if (!lost || fresh || reconnected || !repeatable || clock_monotonic_ms() - started > IDLE_LOSS_MS)
             return result;
         reconnected = true;
     }

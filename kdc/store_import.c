@@ -11,38 +11,50 @@
 #define ROW_LEN_MAX 512 /* of a name, a hash, a state, four numbers, two contacts, and what stands between them */
 
 /* A number, or null for 0. */
-static char *put_time(char *at, uint64_t ms)
+static void add_time(struct store_text *text, uint64_t ms)
 {
-    return ms == 0 ? stpcpy(at, "null") : at + sprintf(at, "%" PRIu64, ms);
+    if (ms == 0)
+        store_text_add(text, "null");
+    else
+        store_text_add(text, "%" PRIu64, ms);
 }
 
-static char *put_contact(char *at, const char *contact)
+static void add_contact(struct store_text *text, const char *contact)
 {
-    return contact[0] == '\0' ? stpcpy(at, ",null") : at + sprintf(at, ",\"%.254s\"", contact);
+    if (contact[0] == '\0')
+        store_text_add(text, ",null");
+    else
+        store_text_add(text, ",\"%s\"", contact);
 }
 
-/* Names, hashes and contacts have no character that JSON would escape. */
+/* NULL: no memory, or not enough of it. Names, hashes and contacts have no character that JSON would escape. */
 static char *rows_make(const struct store_import *users, size_t count)
 {
-    char *text = malloc(count * ROW_LEN_MAX + 3);
-    if (text == NULL)
+    const size_t room = count * ROW_LEN_MAX + 3;
+    char *rows = malloc(room);
+    struct store_text text = { .at = rows, .left = room };
+    if (rows == NULL)
         return NULL;
-    char *at = stpcpy(text, "[");
+    store_text_add(&text, "[");
     for (size_t i = 0; i < count; i++) {
-        at += sprintf(at, "%s[\"%.32s\",\"%.60s\",\"%s\",", i == 0 ? "" : ",", users[i].name.text, users[i].hash,
-                      user_state_word(users[i].state));
-        at = put_time(at, users[i].created);
-        *at++ = ',';
-        at = put_time(at, users[i].last_login);
-        at = stpcpy(at, users[i].must_change ? ",1," : ",0,");
-        at = put_time(at, users[i].expires);
-        at = put_contact(at, users[i].email.text);
-        at = put_contact(at, users[i].phone.text);
-        *at++ = ']';
+        store_text_add(&text, "%s[\"%s\",\"%s\",\"%s\",", i == 0 ? "" : ",", users[i].name.text, users[i].hash,
+                       user_state_word(users[i].state));
+        add_time(&text, users[i].created);
+        store_text_add(&text, ",");
+        add_time(&text, users[i].last_login);
+        store_text_add(&text, users[i].must_change ? ",1," : ",0,");
+        add_time(&text, users[i].expires);
+        add_contact(&text, users[i].email.text);
+        add_contact(&text, users[i].phone.text);
+        store_text_add(&text, "]");
     }
-    at[0] = ']';
-    at[1] = '\0';
-    return text;
+    store_text_add(&text, "]");
+    if (text.cut) {
+        secret_wipe(rows, room);
+        free(rows);
+        return NULL;
+    }
+    return rows;
 }
 
 struct taken {

@@ -11,6 +11,14 @@
 
 #define STORE_ERROR_MAX 512
 
+/* A text that is put together in a room that was reckoned beforehand. Past its end nothing is written. */
+struct store_text {
+    char *at; /* where it goes on; ended by a NUL */
+    size_t left;
+    bool cut;
+};
+void store_text_add(struct store_text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* What is called, in the order of the table in store_call.c. */
 enum statement {
     STATEMENT_SCHEMA_VERSION,
@@ -29,6 +37,7 @@ enum statement {
     STATEMENT_USER_LIST, /* this and what follows: for STORE_ACCOUNT_ADMIN only */
     STATEMENT_USER_SET_HASH,
     STATEMENT_USER_SET_STATE,
+    STATEMENT_USER_FREE,
     STATEMENT_USER_SET_MUST_CHANGE,
     STATEMENT_USER_SET_EXPIRY,
     STATEMENT_USER_RENAME,
@@ -65,12 +74,11 @@ struct store {
 };
 
 /* ---- store.c ---- */
-uint64_t store_clock(void); /* monotonic milliseconds */
 /* Takes note of a server's or the connector's error, closes the connection when it is of no more use, and tells which
  * result that is. `what` was being done. */
 enum store_result store_fail(struct store *store, unsigned number, const char *text, const char *what);
-/* The same, but for an error of a question that began at `began` (store_clock) and may take so many seconds: that nothing came in all
- * that time the connector calls a lost connection, or an error of TLS. */
+/* The same, but for an error of a question that began at `began` (clock_monotonic_ms) and may take so many seconds: that
+ * nothing came in all that time the connector calls a lost connection, or an error of TLS. */
 enum store_result store_fail_late(struct store *store, unsigned number, const char *text, const char *what,
                                   uint64_t began, unsigned seconds);
 /* Connected as store_connect does it, but without a look at the schema. */

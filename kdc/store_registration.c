@@ -180,15 +180,18 @@ enum store_result store_invitations_make(struct store *store, struct store_invit
 {
     struct made made = { .invitations = invitations, .count = count };
     size_t rows = 0;
-    char *digests = malloc(count * (CODE_DIGEST_ROOM + 2) + 2); /* each with quotes and a comma */
-    if (digests == NULL) {
+    const size_t room = count * (CODE_DIGEST_ROOM + 2) + 3; /* each with quotes and a comma */
+    char *digests = malloc(room);
+    struct store_text text = { .at = digests, .left = digests != NULL ? room : 0 };
+    store_text_add(&text, "[");
+    for (size_t i = 0; i < count; i++)
+        store_text_add(&text, "%s\"%s\"", i == 0 ? "" : ",", invitations[i].digest);
+    store_text_add(&text, "]");
+    if (text.cut) {
         (void)snprintf(store->error, sizeof store->error, "memory is out");
+        free(digests);
         return STORE_BROKEN;
     }
-    char *at = stpcpy(digests, "[");
-    for (size_t i = 0; i < count; i++)
-        at += sprintf(at, "%s\"%s\"", i == 0 ? "" : ",", invitations[i].digest);
-    (void)stpcpy(at, "]");
     const struct store_in in[] = { { .text = digests }, { .text = note }, { .text = made_by }, { .number = expires } };
     const struct store_out out[] = { { .number = &made.number }, { .number = &made.id } };
     enum store_result result = store_call(store, STATEMENT_INVITATION_NEW, in, 4, out, 2, made_note, &made, &rows);

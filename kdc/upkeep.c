@@ -1,10 +1,10 @@
 #include "kdc/upkeep.h"
 
 #include "kdc/log.h"
+#include "kdc/waiting.h"
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #define FIRST_MS 1000
 #define ROUND_MS 600000 /* between two rounds */
@@ -24,23 +24,10 @@ struct upkeep {
     unsigned unactivated_days;
 };
 
-static struct timespec in_ms(unsigned ms)
-{
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
 /* False when it is to end. `round`: a change of the configuration ends the pause. */
 static bool pause_for(struct upkeep *upkeep, unsigned ms, bool round)
 {
-    const struct timespec until = in_ms(ms);
+    const struct timespec until = waiting_in_ms(ms);
     int waited = 0;
     pthread_mutex_lock(&upkeep->lock);
     while (waited == 0 && !upkeep->stopping && !(round && upkeep->due)) {
@@ -124,25 +111,10 @@ static void *work(void *argument)
     return NULL;
 }
 
-static int init_waiting(struct upkeep *upkeep)
-{
-    pthread_condattr_t attributes;
-    if (pthread_condattr_init(&attributes) != 0) {
-        return -1;
-    }
-    (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int failed = pthread_mutex_init(&upkeep->lock, NULL);
-    if (failed == 0 && (failed = pthread_cond_init(&upkeep->changed, &attributes)) != 0) {
-        pthread_mutex_destroy(&upkeep->lock);
-    }
-    pthread_condattr_destroy(&attributes);
-    return failed == 0 ? 0 : -1;
-}
-
 struct upkeep *upkeep_new(const struct upkeep_options *options, const struct config *config)
 {
     struct upkeep *upkeep = calloc(1, sizeof *upkeep);
-    if (upkeep == NULL || init_waiting(upkeep) != 0) {
+    if (upkeep == NULL || waiting_init(&upkeep->lock, &upkeep->changed, NULL) != 0) {
         free(upkeep);
         return NULL;
     }

@@ -210,7 +210,7 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *options)
     }
     pool->options = *options;
     pool->inbox.wake_fd = -1;
-    mailbox_stay_awake(&pool->inbox);
+    inbox_stay_awake(&pool->inbox);
     atomic_init(&pool->inbox_max, options->queue_max);
     if (pthread_mutex_init(&pool->lock, NULL) != 0) {
         free(pool);
@@ -224,7 +224,7 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *options)
 
 void worker_pool_stop(struct worker_pool *pool)
 {
-    struct mailbox_item *dropped = NULL;
+    struct inbox_item *dropped = NULL;
     pool_enter(pool);
     pool->stopping = true;
     for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {

@@ -93,7 +93,7 @@ static void place(struct worker_pool *pool, struct job *job)
 /* Under the lock: empties the inbox. */
 static void collect(struct worker_pool *pool)
 {
-    struct mailbox_item *item = mailbox_collect(&pool->inbox);
+    struct inbox_item *item = inbox_collect(&pool->inbox);
     while (item != NULL) {
         struct job *job = (struct job *)item; /* a job is the item that it begins with */
         item = item->next;
@@ -105,7 +105,7 @@ static void collect(struct worker_pool *pool)
 /* A read-modify-write that changes nothing: see above. */
 static bool inbox_is_empty(struct worker_pool *pool)
 {
-    struct mailbox_item *newest = NULL;
+    struct inbox_item *newest = NULL;
     return atomic_compare_exchange_strong_explicit(&pool->inbox.newest, &newest, NULL, memory_order_acq_rel,
                                                    memory_order_acquire);
 }
@@ -128,10 +128,10 @@ static bool try_enter(struct worker_pool *pool)
 
 void pool_leave(struct worker_pool *pool)
 {
-    struct mailbox_item *homeward = NULL;
+    struct inbox_item *homeward = NULL;
     do {
         while (pool->homeward != NULL) {
-            struct mailbox_item *item = pool->homeward;
+            struct inbox_item *item = pool->homeward;
             pool->homeward = item->next;
             item->next = homeward;
             homeward = item;
@@ -158,7 +158,7 @@ void worker_pool_submit(struct worker_pool *pool, struct job *job)
         pool->options.deliver(pool->options.context, job);
         return;
     }
-    mailbox_push(&pool->inbox, &job->item); /* from here on the job is not ours */
+    inbox_push(&pool->inbox, &job->item); /* from here on the job is not ours */
     if (try_enter(pool)) {
         pool_leave(pool);
     }

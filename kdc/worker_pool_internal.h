@@ -41,11 +41,11 @@ struct worker {
 struct worker_pool {
     struct worker_pool_options options;
     struct worker *workers;
-    unsigned worker_count;    /* threads that run */
-    struct mailbox inbox;     /* what was submitted; whoever has the lock is its consumer, and nobody sleeps at it */
-    _Atomic size_t inbox_max; /* jobs in it, of each class */
-    pthread_mutex_t lock;     /* guards what follows */
-    struct mailbox_item *homeward; /* what is to be delivered without having run, once the lock is free */
+    unsigned worker_count;       /* threads that run */
+    struct inbox inbox;          /* what was submitted; whoever has the lock is its consumer, and nobody sleeps at it */
+    _Atomic size_t inbox_max;    /* jobs in it, of each class */
+    pthread_mutex_t lock;        /* guards what follows */
+    struct inbox_item *homeward; /* what is to be delivered without having run, once the lock is free */
     struct waiting classes[JOB_CLASS_COUNT];
     bool stopping;
     uint64_t displaced;

@@ -1,7 +1,7 @@
 #!/bin/bash
 # up.sh: starts this checkout's private MariaDB and kdcd, if they don't run. Everything they keep is in var/.
 # Safe to run at any time, also twice at once, also after a crash or a restart of the machine. $KDC_PORT is the port
-# that the configuration gets when it is made (19268).
+# that the configuration gets: when it is made (without it 19268), and later, while kdcd doesn't run.
 set -euo pipefail
 # shellcheck source=scripts/common.sh
 . "$(dirname "$0")/common.sh"
@@ -38,7 +38,11 @@ make_config() {
     # another one then.
     local prefix="" before text
     [[ $sockets == "$var" ]] || prefix=$sockets/
+    [[ ${KDC_PORT:-1} =~ ^[0-9]+$ ]] || die "KDC_PORT is a number, not '$KDC_PORT'."
     if [[ -s $conf ]]; then
+        if [[ -n ${KDC_PORT:-} ]] && ! kdcd_running >/dev/null; then
+            sed -i "/^\[listen\]/,/^\[/s/^port *=.*/port = $KDC_PORT/" "$conf"
+        fi
         before=$(sed -n 's/^# sockets: //p' "$conf")
         if [[ $before != "${prefix:-here}" ]]; then
             [[ $before != here ]] || before=
@@ -52,7 +56,7 @@ make_config() {
         return
     fi
     cat >"$conf.new" <<END
-# The KDC of this checkout, made by make run and never overwritten: edit it, then make stop and make run.
+# The KDC of this checkout, made by make run and yours from then on: edit it, then make stop and make run.
 # Relative paths start at this file's folder. Every key is explained in docs/kdc.conf.sample.
 # sockets: ${prefix:-here}
 
@@ -131,7 +135,7 @@ start_kdcd() {
     : "${address:=127.0.0.1}" "${port:=19268}"
     if (exec 3<>"/dev/tcp/$address/$port") 2>/dev/null; then
         die "Port $port of $address is taken by another program (ss -ltnp says which): the KDC can't listen there." \
-            "End that program, or choose another port in $conf (for a new checkout: KDC_PORT=… make run)."
+            "End that program, or choose another port, as in: KDC_PORT=19300 make run. It is remembered in $conf."
     fi
     if [[ -f $kdcd_log ]] && (($(stat -c %s "$kdcd_log") > 10000000)); then
         mv "$kdcd_log" "$kdcd_log.1"

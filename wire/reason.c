@@ -29,7 +29,7 @@ static const struct {
     [REASON_TRIES] = { "tries", "Too many wrong tries; connect again to go on" },
     [REASON_NAME] = { "name", "That name is not allowed; take 1 to 32 letters a-z, digits, '.', '_' or '-', "
                               "beginning with a letter or digit" },
-    [REASON_PASSWORD_SHORT] = { "password_short", "The password is too short; take a longer one, of at least 8 bytes" },
+    [REASON_PASSWORD_SHORT] = { "password_short", "The password is too short; take a longer one" },
     [REASON_PASSWORD_LONG] = { "password_long", "The password is too long; take at most 72 bytes" },
     [REASON_PASSWORD_NUL] = { "password_nul", "The password holds a NUL byte; take another" },
     [REASON_PASSWORD_UTF8] = { "password_utf8", "The password is not UTF-8; check the terminal's or file's encoding" },
@@ -45,8 +45,8 @@ static const struct {
     [REASON_PEER_LOCKED] = { "peer_locked", "That user's account is not active; ask the server's operator" },
     [REASON_NO_CONVERSATION] = { "no_conversation", "There is no such conversation any more; open it again" },
     [REASON_TEXT_LENGTH] = { "text_length", "The text is too long; send at most 16384 bytes at once" },
-    [REASON_TOO_MANY] = { "too_many", "Too many conversations or requests at once; "
-                                      "wait for some to finish, or connect again" },
+    [REASON_TOO_MANY] = { "too_many", "Too many conversations or requests at once, or one after the other; "
+                                      "wait a moment, or connect again" },
     [REASON_TAKEN_OVER] = { "taken_over", "The same user logged in elsewhere; log in again to come back here" },
     [REASON_SHUTTING_DOWN] = { "shutting_down", "The server stops or restarts; try again in a moment" },
     [REASON_KICKED] = { "kicked", "The server's operator ended the session; ask them, or log in again" },
@@ -70,6 +70,10 @@ static const struct {
     [REASON_CODE] = { "code", "That is not the code that was mailed; look again, or ask for a new one" },
     [REASON_CODE_EXPIRED] = { "code_expired", "That code doesn't hold any more; ask for a new one" },
     [REASON_PENALTY] = { "penalty", "Too many failed logins; wait before the next one" },
+    [REASON_NEW_PASSWORD] = { "new_password", "The account has another password now; log in with that one" },
+    [REASON_ACCOUNT_RENAMED] = { "account_renamed",
+                                 "The account has another name now; ask the server's operator which, and log in by that one" },
+    [REASON_ACCOUNT_DELETED] = { "account_deleted", "The account was deleted; ask the server's operator" },
 };
 
 const char *reason_name(enum reason reason)

@@ -1,6 +1,6 @@
 /*
- * chat.h: the line client, in three parts: chat.c (its life: login, leaving), chat_input.c (what a line that was typed
- * means, and the commands), chat_show.c (what happened, as lines).
+ * chat.h: the line client, in four parts: chat.c (its life: login, leaving), chat_input.c (what a line that was typed
+ * means, and the commands), chat_show.c (what happened, as lines), chat_answers.c (what was asked for, likewise).
  *
  * On a terminal and in a pipe alike; without a terminal there is no prompt, one's own lines aren't repeated, a line is taken only
  * once the command before it has its answer, and the end of the input waits until what was written is delivered.
@@ -71,5 +71,11 @@ void chat_event(void *context, const struct kc_event *event);
 void chat_show_own(struct chat *chat, const struct person *to, const char *text, size_t len);
 /* After a reconnect: who didn't come back. */
 void chat_settled(struct chat *chat);
+
+/* chat_answers.c: chat_event's for these types. */
+/* Who is online: in full to /list, in one line after login. */
+void chat_show_list(struct chat *chat, const struct kc_event *event);
+void chat_show_who(struct chat *chat, const struct kc_event *event);
+void chat_show_password_changed(struct chat *chat, const struct kc_event *event);
 
 #endif

@@ -156,8 +156,8 @@ const struct chat_command chat_commands[] = {
     { "rekey", "[NAME]", false, true, "a new key with NAME, or with whom you talk to", command_rekey },
     { "fingerprint", "", false, false, "the fingerprint of the KDC", command_fingerprint },
     { "passwd", "", false, false, "another password for yourself", command_passwd },
-    { "help", "", false, false, "this", command_help },
-    { "quit", "", false, false, "leave, once all is delivered; Ctrl-D too", command_quit },
+    { "help", "", false, false, "all of this", command_help },
+    { "quit", "", false, false, "leave, once all is delivered; so does Ctrl-D", command_quit },
     { 0 },
 };
 
@@ -171,7 +171,7 @@ static void command_help(struct chat *chat, const char *argument)
     }
     static const char *const lines[] = {
         "NAME: text     writes to NAME directly",
-        "text           goes to whom you talk to; to nobody yet: a NAME is /to NAME",
+        "text           goes to whom you talk to; before that, a NAME is /to NAME",
         " text          with a blank in front: as it is, whatever it looks like",
         "//text         a text that begins with a slash",
     };
@@ -223,6 +223,11 @@ static void send_text(struct chat *chat, const char *peer, const char *text, siz
     int error = person != NULL ? kc_send(chat->session.client, peer, text, len, NULL) : KC_NO_MEMORY;
     if (error == KC_OUTBOX_FULL && !chat->interactive && !person->offline_told) {
         line_put_back(chat->line); /* until something is delivered */
+        return;
+    }
+    if (error == KC_BAD_TEXT && len > KC_TEXT_MAX) {
+        line_notice(chat->line, "This was not sent: it is longer than %d bytes", KC_TEXT_MAX);
+        chat_keep_error(chat, exit_code_of(error));
         return;
     }
     if (error != KC_OK) {

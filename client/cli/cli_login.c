@@ -107,7 +107,7 @@ static bool ask_possible_password(struct cli_session *session, const char *quest
         if (make_account) {
             tell("%s.\n", kc_error_text((int)reason));
         } else if (password->len > 0 || result == ASK_TOO_LONG) {
-            tell("Wrong password. Passwords have 8 to 72 bytes%s.\n",
+            tell("That can't be the password: passwords have 8 to 72 bytes%s.\n",
                  reason == REASON_PASSWORD_UTF8 ? " of UTF-8" : "");
         }
     }

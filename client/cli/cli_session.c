@@ -62,9 +62,8 @@ void cli_session_fail_error(struct cli_session *session, const char *subject, in
     }
     /* Who was in has given the right password: it is the account that changed. */
     if (session->was_ready && error == REASON_LOGIN_FAILED) {
-        cli_session_fail(
-            session, exit_code_of(error),
-            "The account has another password now, or is deleted; log in again, or ask the server's operator");
+        cli_session_fail(session, exit_code_of(error),
+                         "The account was changed meanwhile; log in again, or ask the server's operator");
         return;
     }
     if (session->new_password != NULL && error == KC_CONNECTION_LOST) { /* the KDC may have taken it */

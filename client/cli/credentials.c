@@ -1,5 +1,6 @@
 #include "client/cli/credentials.h"
 
+#include "client/cli/job.h"
 #include "crypto/secret.h"
 
 #include <errno.h>
@@ -57,8 +58,31 @@ static void write_all(int fd, const char *text)
     }
 }
 
-/* Byte by byte, so that nothing that was typed ahead is taken away from who reads next. */
-static enum ask_result read_answer(int fd, char *answer, size_t room)
+/* While it is asked, Ctrl-C and Ctrl-Z end the line instead of sending a signal: that would also meet a make or a script
+ * that started this program, and its shell would have the terminal before we put it back. */
+static void take_signal_keys(struct termios *asking)
+{
+    asking->c_lflag = (asking->c_lflag | IEXTEN) & ~(tcflag_t)ISIG;
+    asking->c_cc[VEOL] = asking->c_cc[VINTR];
+    asking->c_cc[VEOL2] = asking->c_cc[VSUSP];
+}
+
+/* The signal that a key stands for, or 0. */
+static int signal_of(const struct termios *asking, char byte)
+{
+    const cc_t typed = (cc_t)byte;
+    if (typed == _POSIX_VDISABLE) {
+        return 0;
+    }
+    return typed == asking->c_cc[VINTR]   ? SIGINT
+           : typed == asking->c_cc[VSUSP] ? SIGTSTP
+           : typed == asking->c_cc[VQUIT] ? SIGQUIT
+                                          : 0;
+}
+
+/* Byte by byte, so that nothing that was typed ahead is taken away from who reads next. `asking`: the terminal's settings,
+ * NULL when there are none. */
+static enum ask_result read_answer(int fd, const struct termios *asking, char *answer, size_t room, bool *stopped)
 {
     size_t len = 0;
     bool too_long = false;
@@ -68,8 +92,10 @@ static enum ask_result read_answer(int fd, char *answer, size_t room)
         if (got < 0 && errno == EINTR && signal_that_came == 0) {
             continue;
         }
-        if (got <= 0) {
+        const int typed_signal = got > 0 && asking != NULL ? signal_of(asking, byte) : 0;
+        if (got <= 0 || typed_signal != 0) {
             secret_wipe(&byte, 1);
+            *stopped = typed_signal == SIGTSTP;
             return ASK_INTERRUPTED;
         }
         if (byte == '\n' || byte == '\r') {
@@ -99,13 +125,14 @@ static enum ask_result ask_once(int fd, const char *question, bool echo, char *a
     bool has_settings = tcgetattr(fd, &saved) == 0;
     struct termios asking = saved;
     if (has_settings) {
-        asking.c_lflag |= ICANON | ISIG;
+        asking.c_lflag |= ICANON;
         asking.c_iflag |= ICRNL;
         asking.c_lflag = echo ? asking.c_lflag | ECHO : asking.c_lflag & ~(tcflag_t)(ECHO | ECHOE | ECHOK | ECHONL);
+        take_signal_keys(&asking);
         tcsetattr(fd, echo ? TCSADRAIN : TCSAFLUSH, &asking);
     }
     write_all(fd, question);
-    enum ask_result result = read_answer(fd, answer, room);
+    enum ask_result result = read_answer(fd, has_settings ? &asking : NULL, answer, room, stopped);
     int came = signal_that_came;
     if (!echo || result != ASK_OK) {
         write_all(fd, "\n");
@@ -116,8 +143,10 @@ static enum ask_result ask_once(int fd, const char *question, bool echo, char *a
     for (size_t i = 0; i < CAUGHT_COUNT; i++) {
         sigaction(caught_signals[i], &before[i], NULL);
     }
-    *stopped = came == SIGTSTP;
     if (*stopped) {
+        job_stop();
+    } else if (came == SIGTSTP) {
+        *stopped = true;
         (void)raise(SIGSTOP);
     }
     return result;
@@ -132,6 +161,7 @@ static enum ask_result ask(const char *question, bool echo, char *answer, size_t
     enum ask_result result;
     bool stopped;
     do {
+        stopped = false;
         result = ask_once(fd, question, echo, answer, room, &stopped);
     } while (stopped);
     close(fd);

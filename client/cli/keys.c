@@ -20,6 +20,8 @@ static const struct {
     { CTRL('p'), KEY_UP },
     { CTRL('n'), KEY_DOWN },
     { CTRL('d'), KEY_CTRL_D },
+    { CTRL('c'), KEY_CTRL_C },
+    { CTRL('z'), KEY_CTRL_Z },
     { CTRL('h'), KEY_BACKSPACE },
     { DEL, KEY_BACKSPACE },
     { CTRL('u'), KEY_ERASE_TO_START },

@@ -29,6 +29,8 @@ enum key {
     KEY_YANK,
     KEY_CLEAR_SCREEN,
     KEY_CTRL_D, /* the end of input on an empty line, else delete */
+    KEY_CTRL_C,
+    KEY_CTRL_Z,
 };
 
 struct key_decoder {

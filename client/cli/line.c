@@ -61,7 +61,8 @@ static bool make_raw(struct line *line)
         return false;
     }
     struct termios raw = line->saved;
-    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN);
+    /* Ctrl-C and Ctrl-Z are keys: as signals they would also meet a make or a script that started this program. */
+    raw.c_lflag &= ~(tcflag_t)(ICANON | ECHO | IEXTEN | ISIG);
     raw.c_iflag &= ~(tcflag_t)(IXON | ICRNL | INLCR | IGNCR | ISTRIP);
     raw.c_cc[VMIN] = 1;
     raw.c_cc[VTIME] = 0;
@@ -166,7 +167,7 @@ static void on_resized(evutil_socket_t signal_number, short what, void *context)
     line_write_out(line, out);
 }
 
-/* Ctrl-Z: the shell gets its terminal as it was, and we ours when we go on. */
+/* By a signal: the shell gets its terminal as it was, and we ours when we go on. */
 static void on_stopped(evutil_socket_t signal_number, short what, void *context)
 {
     (void)signal_number;

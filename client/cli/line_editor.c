@@ -240,6 +240,10 @@ enum line_editor_result line_editor_byte(struct line_editor *editor, unsigned ch
         return editor->yank != NULL ? insert(editor, editor->yank, strlen(editor->yank)) : LINE_EDITOR_NOTHING;
     case KEY_CLEAR_SCREEN:
         return LINE_EDITOR_CLEAR;
+    case KEY_CTRL_C:
+        return LINE_EDITOR_INTERRUPT;
+    case KEY_CTRL_Z:
+        return LINE_EDITOR_STOP;
     default:
         return moving_key(editor, key);
     }

@@ -25,6 +25,8 @@ enum line_editor_result {
     LINE_EDITOR_FULL,    /* what was typed has no room */
     LINE_EDITOR_LINE,    /* a line is complete: line_editor_text, then line_editor_finish */
     LINE_EDITOR_END,     /* the person ended the input */
+    LINE_EDITOR_INTERRUPT,
+    LINE_EDITOR_STOP, /* the shell is wanted */
 };
 
 /* NULL when memory is out. */

@@ -1,9 +1,11 @@
 /* What comes in: keys for the editor, or lines. */
+#include "client/cli/job.h"
 #include "client/cli/line_internal.h"
 
 #include <errno.h>
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -50,6 +52,13 @@ static void edit(struct line *line)
             hand_over_edited(line);
         } else if (result == LINE_EDITOR_END) {
             line->handler.end(line->handler.context, false);
+        } else if (result == LINE_EDITOR_INTERRUPT) {
+            evbuffer_drain(line->read, evbuffer_get_length(line->read)); /* typed before it was looked at */
+            (void)raise(SIGINT);
+        } else if (result == LINE_EDITOR_STOP) {
+            line_hide(line);
+            job_stop();
+            line_show(line);
         } else if (result == LINE_EDITOR_FULL) {
             (void)!write(STDOUT_FILENO, "\a", 1);
         } else if (result == LINE_EDITOR_CLEAR) {

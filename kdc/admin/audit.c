@@ -51,6 +51,18 @@ static void part_print(struct audit_view *view, size_t count, bool first)
     }
 }
 
+/* Sets `before` behind the last event that --until leaves, so that nobody looks for more of them up to the log's end. */
+static enum store_result end_find(struct audit_view *view, struct store *store)
+{
+    struct store_audit_filter filter = view->filter;
+    filter.backwards = true;
+    size_t count = 0;
+    const enum store_result result = store_audit_list(store, &filter, view->events, 1, &count);
+    if (result == STORE_OK)
+        view->filter.before = count == 0 ? 1 : view->events[0].id + 1;
+    return result;
+}
+
 /* In the order of their numbers. *first: of those that were printed; 0: none were. */
 static enum store_result all_print(struct audit_view *view, struct store *store, uint64_t *first)
 {
@@ -85,6 +97,8 @@ enum exit_code audit_view_print(struct audit_view *view, struct store *store)
     enum store_result result = STORE_OK;
     if (newest)
         result = newest_find(view, store, &more);
+    else if (view->filter.until != 0 && view->filter.before == 0)
+        result = end_find(view, store);
     if (result == STORE_OK)
         result = all_print(view, store, &first);
     if (result != STORE_OK)

@@ -96,6 +96,8 @@ extern const struct argp_option admin_option_table[];
 unsigned command_option_by_key(int key);
 /* Takes note of such an option; false when there is none with that key. */
 bool command_option_take(struct admin *admin, int key, const char *argument);
+/* The name of one option that was given and has one of these bits; "" when none was. */
+const char *command_option_given(const struct admin *admin, unsigned bits);
 
 /* ---- each in the file of its group ---- */
 enum exit_code db_init(struct admin *admin);

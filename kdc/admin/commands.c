@@ -34,7 +34,7 @@ const struct command commands[] = {
           OPTION_AFTER | OPTION_BEFORE | OPTION_FOLLOW,
       "Show the audit log: who did what, from where, when", audit_show },
     { "penalties", "list", NULL, COMMAND_OF_GROUP, "List who is under penalty (list may be left out)", penalties_show },
-    { "penalties", "clear", "[NAME|ADDRESS]", OPTION_ALL, "Forget them, of one or of --all", penalties_clear },
+    { "penalties", "clear", "[NAME|ADDRESS]", OPTION_ALL, "Forget the penalties of one, or of --all", penalties_clear },
     { "invite", "new", NULL, OPTION_EXPIRES | OPTION_INVITATION, "Make codes to register with; they are shown once",
       invite_new },
     { "invite", "list", NULL, 0, "List invitations, used ones too", invite_list },

@@ -15,14 +15,10 @@
 static json_t *ask(struct admin *admin, json_t *request, const char *what, enum exit_code *code)
 {
     char error[CONTROL_ERROR_MAX];
-    json_t *reply = NULL;
-    enum control_result result = CONTROL_FAILED;
-    *code = EXIT_DONE;
-    if (request == NULL)
-        (void)snprintf(error, sizeof error, "memory is out");
-    else
-        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
+    json_t *reply;
+    enum control_result result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
     json_decref(request);
+    *code = EXIT_DONE;
     if (result != CONTROL_OK)
         *code = complain(result == CONTROL_NOT_RUNNING ? EXIT_NOT_RUNNING : EXIT_OTHER, "%s: %s", what, error);
     return reply;
@@ -113,13 +109,9 @@ enum exit_code live_kick(struct admin *admin)
 enum exit_code live_refresh(struct admin *admin, const char *user)
 {
     char error[CONTROL_ERROR_MAX];
-    json_t *reply = NULL;
+    json_t *reply;
     json_t *request = json_pack("{s:s}", "command", "refresh");
-    enum control_result result = CONTROL_FAILED;
-    if (request == NULL)
-        (void)snprintf(error, sizeof error, "memory is out");
-    else
-        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
+    enum control_result result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
     json_decref(request);
     json_decref(reply);
     if (result == CONTROL_OK || result == CONTROL_NOT_RUNNING)
@@ -131,13 +123,9 @@ enum exit_code live_refresh(struct admin *admin, const char *user)
 enum exit_code live_end(struct admin *admin, const char *user, const char *reason, json_int_t *ended)
 {
     char error[CONTROL_ERROR_MAX];
-    json_t *reply = NULL;
+    json_t *reply;
     json_t *request = json_pack("{s:s, s:s, s:s}", "command", "kick", "user", user, "reason", reason);
-    enum control_result result = CONTROL_FAILED;
-    if (request == NULL)
-        (void)snprintf(error, sizeof error, "memory is out");
-    else
-        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
+    enum control_result result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
     uint64_t count = number_of(reply, "ended");
     json_decref(request);
     json_decref(reply);
@@ -159,12 +147,7 @@ enum exit_code live_end(struct admin *admin, const char *user, const char *reaso
 static enum exit_code ask_quietly(struct admin *admin, json_t *request, const char *user, json_t **reply)
 {
     char error[CONTROL_ERROR_MAX];
-    enum control_result result = CONTROL_FAILED;
-    *reply = NULL;
-    if (request == NULL)
-        (void)snprintf(error, sizeof error, "memory is out");
-    else
-        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, reply, error);
+    enum control_result result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, reply, error);
     json_decref(request);
     if (result == CONTROL_NOT_RUNNING)
         return EXIT_NOT_RUNNING;

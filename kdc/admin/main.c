@@ -3,11 +3,13 @@
 #include "kdc/admin/command.h"
 
 #include <argp.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #define WORDS_MAX 4
 
@@ -44,6 +46,10 @@ static error_t option_parse(int key, char *argument, struct argp_state *state)
     }
 }
 
+/* Of a command in the help; the margin is as wide as it and what stands before it. */
+#define USAGE_WIDTH 20
+#define HELP_MARGIN "\n                      "
+
 /* The table of commands and that of exit codes, below the options. */
 static char *help_add(int key, const char *text, void *input)
 {
@@ -61,7 +67,8 @@ static char *help_add(int key, const char *text, void *input)
         (void)snprintf(usage, sizeof usage, "%s%s%s%s%s", command->group == NULL ? "" : command->group,
                        command->group == NULL ? "" : " ", command->name, command->argument == NULL ? "" : " ",
                        command->argument == NULL ? "" : command->argument);
-        (void)fprintf(out, "  %-20s  %s\n", usage, command->doc);
+        const bool long_one = strlen(usage) > USAGE_WIDTH; /* its description has a line of its own */
+        (void)fprintf(out, "  %-*s%s  %s\n", USAGE_WIDTH, usage, long_one ? HELP_MARGIN : "", command->doc);
     }
     (void)fputs("\nA new password is asked for on a terminal, and otherwise read from standard\ninput (first line).\n\n"
                 "Exit status:\n",
@@ -111,9 +118,9 @@ static const struct command *command_find(const struct parsing *parsing, struct 
             return NULL;
         }
         if ((admin->options & ~command->options) != 0) {
-            (void)complain(
-                EXIT_BAD_USAGE, "%s%s%s doesn't take one of the options that it was given: see kdc-admin --help",
-                command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ", command->name);
+            (void)complain(EXIT_BAD_USAGE, "%s%s%s doesn't take --%s: see kdc-admin --help",
+                           command->group == NULL ? "" : command->group, command->group == NULL ? "" : " ",
+                           command->name, command_option_given(admin, ~command->options));
             return NULL;
         }
         admin->argument = parsing->count > words ? parsing->words[words] : NULL;
@@ -146,8 +153,10 @@ int main(int argc, char **argv)
     const struct command *command = command_find(&parsing, &admin);
     if (command == NULL)
         return EXIT_BAD_USAGE;
+    const bool no_default =
+        strcmp(admin.config_path, DEFAULT_CONFIG) == 0 && access(DEFAULT_CONFIG, F_OK) != 0 && errno == ENOENT;
     if (config_load(admin.config_path, &admin.config, error) != 0)
-        return (int)complain(EXIT_OTHER, "%s", error);
+        return (int)complain(EXIT_OTHER, "%s%s", error, no_default ? "; give --config FILE, or set $KDC_CONF" : "");
     enum exit_code code = command->run(&admin);
     if ((fflush(stdout) != 0 || ferror(stdout)) && code == EXIT_DONE)
         code = complain(EXIT_OTHER, "the output could not be written");

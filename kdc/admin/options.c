@@ -73,7 +73,7 @@ const struct argp_option admin_option_table[] = {
     { "event", KEY_EVENT, "EVENT", 0, "audit: only events of this kind", 1 },
     { "source", KEY_SOURCE, "SOURCE", 0,
       "audit: only from this address, with any port, or from a source like this; * is any characters, ? is one", 1 },
-    { "outcome", KEY_OUTCOME, "OUTCOME", 0, "audit: only ok, failed (all others), or one reason", 1 },
+    { "outcome", KEY_OUTCOME, "OUTCOME", 0, "audit: only ok, failed (all others) or one reason", 1 },
     { "since", KEY_SINCE, "TIME", 0, "audit: only at this date (UTC) or later, or in the last 90s, 15m, 2h, 3d, 4w",
       1 },
     { "until", KEY_UNTIL, "TIME", 0, "audit: only before that", 1 },
@@ -142,4 +142,18 @@ bool command_option_take(struct admin *admin, int key, const char *argument)
         return true;
     }
     return false;
+}
+
+const char *command_option_given(const struct admin *admin, unsigned bits)
+{
+    for (size_t i = 0; i < OWN_COUNT; i++) {
+        const char *const *text = (const void *)((const char *)admin + own_options[i].text);
+        if ((admin->options & bits & own_options[i].bit) == 0 || (own_options[i].text != 0 && *text == NULL))
+            continue; /* two options may share a bit */
+        for (const struct argp_option *option = admin_option_table; option->name != NULL; option++) {
+            if (option->key == own_options[i].key)
+                return option->name;
+        }
+    }
+    return "";
 }

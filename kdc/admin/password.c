@@ -157,7 +157,7 @@ static enum exit_code password_judge(struct admin *admin, const struct name *nam
     }
     const enum reason reason = password_policy_judge(policy, name, password);
     enum exit_code code = EXIT_DONE;
-    if (reason == REASON_PASSWORD_SHORT && password_policy_min(policy) > PASSWORD_LEN_MIN)
+    if (reason == REASON_PASSWORD_SHORT)
         code = complain(EXIT_REFUSED,
                         "the password for %s was not taken: it is too short; policy asks for at least %u bytes",
                         name->text, password_policy_min(policy));

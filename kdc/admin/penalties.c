@@ -17,11 +17,9 @@
 /* Asks kdcd; takes the request's reference. NULL: it has complained, and *code is set. */
 static json_t *ask(struct admin *admin, json_t *request, const char *what, enum exit_code *code)
 {
-    char error[CONTROL_ERROR_MAX] = "memory is out";
-    json_t *reply = NULL;
-    enum control_result result = CONTROL_FAILED;
-    if (request != NULL)
-        result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
+    char error[CONTROL_ERROR_MAX];
+    json_t *reply;
+    enum control_result result = control_ask(admin->config.control_socket, request, TIMEOUT_MS, &reply, error);
     json_decref(request);
     if (result != CONTROL_OK)
         *code = complain(result == CONTROL_NOT_RUNNING ? EXIT_NOT_RUNNING : EXIT_OTHER, "%s: %s", what, error);

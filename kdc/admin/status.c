@@ -2,6 +2,7 @@
 #include "kdc/admin/status.h"
 
 #include "kdc/admin/output.h"
+#include "kdc/clock.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +16,7 @@
 enum control_result status_ask(const struct admin *admin, int timeout_ms, json_t **reply, char error[CONTROL_ERROR_MAX])
 {
     json_t *request = json_pack("{s:s}", "command", "status");
-    enum control_result result = CONTROL_FAILED;
-    *reply = NULL;
-    if (request == NULL)
-        (void)snprintf(error, CONTROL_ERROR_MAX, "memory is out");
-    else
-        result = control_ask(admin->config.control_socket, request, timeout_ms, reply, error);
+    enum control_result result = control_ask(admin->config.control_socket, request, timeout_ms, reply, error);
     json_decref(request);
     return result;
 }
@@ -85,24 +81,17 @@ static enum exit_code show_turn(struct admin *admin)
     return code;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static enum exit_code watch_lines(struct admin *admin, unsigned seconds)
 {
     enum exit_code code = EXIT_DONE;
-    uint64_t next = now_ms();
+    uint64_t next = clock_monotonic_ms();
     status_signals_begin();
     for (;;) {
         code = show_turn(admin);
         if (code != EXIT_DONE || fflush(stdout) != 0 || ferror(stdout))
             return code; /* main complains about an output that failed */
         next += (uint64_t)seconds * 1000;
-        for (uint64_t now = now_ms(); now < next; now = now_ms()) {
+        for (uint64_t now = clock_monotonic_ms(); now < next; now = clock_monotonic_ms()) {
             (void)status_wait((int)(next - now), -1);
             const struct status_signals signals = status_signals_take();
             if (signals.ended)
@@ -112,8 +101,8 @@ static enum exit_code watch_lines(struct admin *admin, unsigned seconds)
         }
         if (status_signals_take().ended)
             return EXIT_DONE;
-        if (now_ms() > next + (uint64_t)seconds * 1000)
-            next = now_ms(); /* it was stopped for a while, or kdcd took long: nothing is to be made up for */
+        if (clock_monotonic_ms() > next + (uint64_t)seconds * 1000)
+            next = clock_monotonic_ms(); /* it was stopped, or kdcd took long: nothing is to be made up for */
     }
 }
 

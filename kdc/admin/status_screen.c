@@ -2,6 +2,7 @@
  * before, line by line: nothing flickers. What was on the screen is there again afterwards. */
 #include "kdc/admin/output.h"
 #include "kdc/admin/status.h"
+#include "kdc/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -191,17 +192,10 @@ static bool keys_take(struct screen *screen)
     return false;
 }
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Until the next turn is due. 1: go on; 0: it is to end; -1: the terminal is gone. */
 static int wait_turn(struct screen *screen, uint64_t next)
 {
-    for (uint64_t now = now_ms();; now = now_ms()) {
+    for (uint64_t now = clock_monotonic_ms();; now = clock_monotonic_ms()) {
         const bool typed = status_wait(now < next ? (int)(next - now) : 0, screen->has_keys ? STDIN_FILENO : -1);
         const struct status_signals signals = status_signals_take();
         if (signals.ended || (typed && keys_take(screen)))
@@ -214,7 +208,7 @@ static int wait_turn(struct screen *screen, uint64_t next)
             return -1;
         if ((typed || signals.suspended || signals.resumed || signals.resized) && draw(screen) != 0)
             return -1;
-        if (now_ms() >= next)
+        if (clock_monotonic_ms() >= next)
             return 1;
     }
 }
@@ -230,7 +224,7 @@ enum exit_code status_screen(struct admin *admin, unsigned seconds)
         goes_on = -1;
     while (goes_on > 0) {
         refresh(&screen);
-        goes_on = draw(&screen) != 0 ? -1 : wait_turn(&screen, now_ms() + (uint64_t)seconds * 1000);
+        goes_on = draw(&screen) != 0 ? -1 : wait_turn(&screen, clock_monotonic_ms() + (uint64_t)seconds * 1000);
     }
     screen.has_keys = had_keys;
     leave(&screen);

@@ -169,7 +169,7 @@ static enum exit_code change(struct admin *admin, struct account *account, struc
                         &(struct account_deed){ .event = AUDIT_USER_PASSWORD,
                                                 .detail = must_change ? "to be changed at the next login" : NULL,
                                                 .done = "given another password",
-                                                .reason = must_change ? "must_change" : "login_failed",
+                                                .reason = must_change ? "must_change" : "new_password",
                                                 .password = password_shown(password) });
 }
 

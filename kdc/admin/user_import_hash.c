@@ -1,6 +1,7 @@
 /* Passwords of an import, hashed on all cores. */
 #include "crypto/secret.h"
 #include "kdc/admin/user_import.h"
+#include "kdc/clock.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -63,13 +64,6 @@ static void *hash_some(void *argument)
 
 /* ---- what is shown meanwhile ---- */
 
-static uint64_t clock_ms(void)
-{
-    struct timespec now;
-    (void)clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 static void progress_show(size_t done, size_t total, uint64_t elapsed_ms)
 {
     char bar[BAR_LEN + 1];
@@ -93,7 +87,7 @@ static void progress_show(size_t done, size_t total, uint64_t elapsed_ms)
 static void progress_watch(struct hashing *hashing)
 {
     const bool shown = isatty(STDERR_FILENO) == 1;
-    const uint64_t started = clock_ms();
+    const uint64_t started = clock_monotonic_ms();
     (void)pthread_mutex_lock(&hashing->lock);
     while (hashing->running > 0) {
         struct timespec until;
@@ -105,7 +99,7 @@ static void progress_watch(struct hashing *hashing)
         const size_t done = hashing->done;
         (void)pthread_mutex_unlock(&hashing->lock);
         if (shown)
-            progress_show(done, hashing->total, clock_ms() - started);
+            progress_show(done, hashing->total, clock_monotonic_ms() - started);
         (void)pthread_mutex_lock(&hashing->lock);
     }
     (void)pthread_mutex_unlock(&hashing->lock);

@@ -41,15 +41,18 @@ static enum exit_code state_free(struct admin *admin, enum user_state other, con
                                  const struct account_deed *deed)
 {
     struct account account;
-    struct store_user user;
     enum exit_code code = account_begin(admin, &account);
-    if (code == EXIT_DONE)
-        code = account_find(&account, &user);
-    if (code == EXIT_DONE && user.state == other)
+    if (code != EXIT_DONE)
+        return account_end(&account, code);
+    const enum store_result result = store_user_free(account.store, &account.name, other);
+    if (result == STORE_EXISTS)
         code = complain(EXIT_REFUSED, "user %s was not %s, but stays %s: see kdc-admin user %s", account.name.text,
                         deed->done, user_state_word(other), command);
-    code = account_end(&account, code);
-    return code == EXIT_DONE ? state_set(admin, USER_ACTIVE, deed) : code;
+    else if (result != STORE_OK)
+        code = account_failed(&account, result, deed->done);
+    else
+        code = account_done(admin, &account, deed);
+    return account_end(&account, code);
 }
 
 enum exit_code user_unlock(struct admin *admin)
@@ -86,7 +89,7 @@ static enum exit_code rename_to(struct admin *admin, struct account *account, co
                         &(struct account_deed){ .event = AUDIT_USER_RENAMED,
                                                 .detail = detail,
                                                 .done = admin->json ? "renamed" : done,
-                                                .reason = "login_failed",
+                                                .reason = "account_renamed",
                                                 .more = json_pack("{s:s}", "name", to->text) });
 }
 
@@ -156,7 +159,7 @@ static enum exit_code delete_it(struct admin *admin, struct account *account)
         admin, account,
         &(struct account_deed){ .event = AUDIT_USER_DELETED,
                                 .done = "deleted",
-                                .reason = "login_failed",
+                                .reason = "account_deleted",
                                 .note = note,
                                 .more = json_pack("{s:I, s:I}", "conversations", (json_int_t)figures.conversations,
                                                   "keys_issued", (json_int_t)figures.keys_issued) });

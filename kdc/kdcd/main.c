@@ -269,7 +269,6 @@ static enum exit_code start(struct program *p)
 
 static void stop(struct program *p)
 {
-    control_server_free(&p->control);
     listener_free(&p->listener);
     for (size_t i = 0; i < sizeof p->signals / sizeof p->signals[0]; i++) {
         if (p->signals[i] != NULL) {
@@ -281,7 +280,8 @@ static void stop(struct program *p)
     }
     if (p->server != NULL) {
         metrics_http_drain(p->metrics);
-        server_drain(p->server);
+        server_drain(p->server); /* an operator may watch it */
+        control_server_free(&p->control);
         metrics_http_free(&p->metrics);
         server_free(&p->server);
     }

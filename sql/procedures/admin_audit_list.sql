@@ -2,8 +2,10 @@
 -- was issued to with somebody), of a kind, from a source
 -- (a LIKE pattern that escapes with |), with an outcome ('failed': any but 'ok'), and of a time in
 -- milliseconds since 1970 UTC (p_until excluded). '' and 0: any. In the order of their numbers, or the last ones first.
--- What isn't asked for isn't in the statement, so that user, event and time have their indexes. By source or outcome alone it reads
--- from one end until it has found enough.
+-- What isn't asked for isn't in the statement, so that user and event have their indexes: a server takes even a bound that leaves
+-- nothing out (id > 0) for one that halves the table, and then reads all of it by its numbers. A time becomes a number first: all
+-- indexes end with it, while that of the time is rarely taken for a page in the order of numbers. By source or outcome alone it
+-- reads from one end until it has found enough.
 
 DELIMITER //
 
@@ -17,17 +19,29 @@ CREATE PROCEDURE admin_audit_list(IN p_after BIGINT UNSIGNED, IN p_before BIGINT
                                   IN p_max INT UNSIGNED, IN p_backwards INT UNSIGNED)
     SQL SECURITY DEFINER
 BEGIN
+    DECLARE v_after BIGINT UNSIGNED DEFAULT p_after;
+    DECLARE v_before BIGINT UNSIGNED DEFAULT p_before;
     DECLARE v_where LONGTEXT CHARACTER SET utf8mb4;
     DECLARE v_order VARCHAR(64) CHARACTER SET utf8mb4 DEFAULT CONCAT(' ORDER BY id', IF(p_backwards, ' DESC', ''), ' LIMIT ?');
 
-    SET @kdc_after = p_after, @kdc_before = IF(p_before = 0, 18446744073709551615, p_before), @kdc_user = p_user,
-        @kdc_event = p_event, @kdc_source = p_source, @kdc_outcome = IF(p_outcome = 'failed', 'ok', p_outcome),
+    SET @kdc_user = p_user, @kdc_event = p_event, @kdc_source = p_source,
+        @kdc_outcome = IF(p_outcome = 'failed', 'ok', p_outcome),
         @kdc_since = TIMESTAMPADD(MICROSECOND, p_since * 1000, '1970-01-01'),
         @kdc_until = TIMESTAMPADD(MICROSECOND, p_until * 1000, '1970-01-01'), @kdc_max = p_max;
 
+    -- Only where the caller has no number yet: once for all the pages of one direction.
+    IF p_since <> 0 AND p_after = 0 THEN
+        SELECT IFNULL(MIN(id), 18446744073709551615) - 1 INTO v_after FROM audit WHERE time >= @kdc_since;
+    END IF;
+    IF p_until <> 0 AND p_before = 0 AND p_backwards THEN
+        SELECT IFNULL(MAX(id), 0) + 1 INTO v_before FROM audit WHERE time < @kdc_until;
+    END IF;
+    SET @kdc_after = v_after, @kdc_before = v_before;
+
     -- Every value has its place in every statement, so that there is one list of them.
     SET v_where = CONCAT(
-        'id > ? AND id < ?',
+        IF(v_after = 0, '? IS NOT NULL', 'id > ?'),
+        IF(v_before = 0, ' AND ? IS NOT NULL', ' AND id < ?'),
         IF(p_event = '', ' AND ? IS NOT NULL', ' AND event = ?'),
         IF(p_source = '', ' AND ? IS NOT NULL', ' AND source LIKE ? ESCAPE ''|'''),
         CASE p_outcome WHEN '' THEN ' AND ? IS NOT NULL' WHEN 'failed' THEN ' AND outcome <> ?' ELSE ' AND outcome = ?' END,

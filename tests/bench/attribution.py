@@ -27,7 +27,7 @@ AEAD = "AEAD"
 KDF = "HKDF, HMAC and SHA-512"
 WIRE = "records, frames, messages"
 SESSION = "directory, sessions, legs"
-QUEUE = "queue: mailbox and mail"
+QUEUE = "queue: inbox and mail"
 LOOP = "connections and reactor"
 MEMORY = "memory: allocating, copying"
 WIPING = "wiping"
@@ -50,7 +50,7 @@ USER_RULES = [
     (KDF, r"sha512|sha256|hmac|hkdf|^kdf_"),
     (AEAD, r"gcm|ghash|aes|chacha|poly1305|memxor|^aead_|^suite_|cbc|des3|^seal|^open_|ctr_crypt|ctr_fill"),
     (MEMORY, r"malloc|calloc|realloc|^_int_|^c?free$|^__libc_free|arena|memcpy|memmove|memcmp|^buffer_|^tcache|unlink_chunk"),
-    (QUEUE, r"^mail|^reactor_post|pthread_mutex|pthread_cond|lll_lock"),
+    (QUEUE, r"^mail|^inbox_|^reactor_post|pthread_mutex|pthread_cond|lll_lock"),
     (WIRE, r"^record|^frame_|^message_|^reader_|^writer_|^put_|^get_"),
     (SESSION, r"^session|^directory|^conversation|^leg|^take_|credit|relay"),
     (LOOP, r"^connection|^reactor|^timer_wheel|^on_|^flush|^host_|^deliver|^run$|^ready|clock_gettime|^recv$|^send$|__libc_recv|__libc_send|__send|__recv|epoll_wait"),

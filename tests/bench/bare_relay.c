@@ -1,15 +1,15 @@
 /*
  * bare_relay.c: kdc-bench-relay: what is left of relaying when there is no encryption, no directory and no session: the floor
  * under kdcd, made of the same parts. Reactors with a libevent loop each, one buffer for reading, frames of wire/, what one
- * turn gathered for a connection leaves in one write, other reactors are reached through kdc/'s mailbox, which wakes nobody who
+ * turn gathered for a connection leaves in one write, other reactors are reached through kdc/'s inbox, which wakes nobody who
  * is awake. Output and mails are of stocks, as kdcd's: nothing is allocated for a frame.
  *
  * The first frame of a connection is its number (u32). 2k and 2k + 1 are a pair: once both are there each gets that frame
  * back, and from then on what one sends goes to the other. Prints a line of JSON with address and pid when it listens; ends
  * when its standard input ends.
  */
+#include "kdc/inbox.h"
 #include "kdc/mail.h"
-#include "kdc/mailbox.h"
 #include "wire/frame.h"
 
 #include <argp.h>
@@ -51,7 +51,7 @@ struct connection {
 enum item_kind { ITEM_ACCEPTED, ITEM_FRAME };
 
 struct accepted {
-    struct mailbox_item head;
+    struct inbox_item head;
     int fd;
 };
 
@@ -59,8 +59,8 @@ struct reactor {
     pthread_t thread;
     struct event_base *base;
     struct event *wake;
-    struct mailbox mailbox;
-    bool more; /* the mailbox had something left at the turn's end */
+    struct inbox inbox;
+    bool more; /* the inbox had something left at the turn's end */
     struct relay *relay;
     struct buffer_stock buffers;
     struct mail_stock mails;
@@ -138,7 +138,7 @@ static void pass(struct reactor *from, struct connection *to, const uint8_t *fra
         mail->len = len;
         memcpy(mail->plain, &whom, sizeof whom);
         memcpy(mail->plain + sizeof whom, frame, len);
-        mailbox_push(&to->reactor->mailbox, &mail->mail.item);
+        inbox_push(&to->reactor->inbox, &mail->mail.item);
     }
 }
 
@@ -208,7 +208,7 @@ static void on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)what;
     struct connection *c = argument;
-    mailbox_stay_awake(&c->reactor->mailbox);
+    inbox_stay_awake(&c->reactor->inbox);
     uint8_t *buffer = c->reactor->read_buffer;
     const size_t kept = c->partial_len;
     const ssize_t got = recv(fd, buffer + kept, READ_ROOM - kept, 0);
@@ -242,7 +242,7 @@ static void on_writable(evutil_socket_t fd, short what, void *argument)
     (void)fd;
     (void)what;
     struct connection *c = argument;
-    mailbox_stay_awake(&c->reactor->mailbox);
+    inbox_stay_awake(&c->reactor->inbox);
     flush(c);
 }
 
@@ -266,20 +266,20 @@ static void accepted(struct reactor *reactor, int fd)
     }
 }
 
-/* The mailbox is looked into at the end of every turn. */
+/* The inbox is looked into at the end of every turn. */
 static void on_wake(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
     struct reactor *reactor = argument;
-    mailbox_stay_awake(&reactor->mailbox);
+    inbox_stay_awake(&reactor->inbox);
 }
 
 static void deliver(struct reactor *reactor)
 {
-    struct mailbox_item *item = mailbox_collect(&reactor->mailbox);
+    struct inbox_item *item = inbox_collect(&reactor->inbox);
     while (item != NULL) {
-        struct mailbox_item *next = item->next;
+        struct inbox_item *next = item->next;
         if (item->kind == ITEM_ACCEPTED) {
             accepted(reactor, ((struct accepted *)item)->fd);
             free(item);
@@ -303,7 +303,7 @@ static void *run(void *argument)
             c->unsent = false;
             flush(c);
         }
-        reactor->more = !mailbox_may_sleep(&reactor->mailbox);
+        reactor->more = !inbox_may_sleep(&reactor->inbox);
     }
     return NULL;
 }
@@ -315,10 +315,10 @@ static int start_reactor(struct relay *relay, struct reactor *reactor)
     buffer_stock_init(&reactor->buffers, BUFFERS_SPARE);
     mail_stock_init(&reactor->mails, MAILS_MAX);
     reactor->read_buffer = malloc(READ_ROOM);
-    if (reactor->base == NULL || reactor->read_buffer == NULL || mailbox_init(&reactor->mailbox) != 0) {
+    if (reactor->base == NULL || reactor->read_buffer == NULL || inbox_init(&reactor->inbox) != 0) {
         return -1;
     }
-    reactor->wake = event_new(reactor->base, reactor->mailbox.wake_fd, EV_READ | EV_ET | EV_PERSIST, on_wake, reactor);
+    reactor->wake = event_new(reactor->base, reactor->inbox.wake_fd, EV_READ | EV_ET | EV_PERSIST, on_wake, reactor);
     if (reactor->wake == NULL || event_add(reactor->wake, NULL) != 0) {
         return -1;
     }
@@ -342,7 +342,7 @@ static void on_accept(evutil_socket_t listening, short what, void *argument)
     }
     item->head.kind = ITEM_ACCEPTED;
     item->fd = fd;
-    mailbox_push(&relay->reactors[relay->next++ % relay->reactor_count].mailbox, &item->head);
+    inbox_push(&relay->reactors[relay->next++ % relay->reactor_count].inbox, &item->head);
 }
 
 static void on_input_ended(evutil_socket_t fd, short what, void *argument)

@@ -130,23 +130,51 @@ static void signature_ms(struct limits_handshake *limit)
     limit->verify_ms = whole != 0 ? milliseconds_each(verified, SIGNATURES) : 0;
 }
 
-int limits_handshake(const struct dh_group *group, struct limits_handshake *limit)
+struct arithmetic {
+    pthread_t thread;
+    const struct dh_group *group;
+    struct limits_handshake each;
+    int failed;
+};
+
+static void *compute(void *argument)
 {
+    struct arithmetic *own = argument;
     uint8_t exponent[DH_PRIVATE_MAX];
     uint8_t power[DH_PUBLIC_MAX];
-    if (dh_group_prepare(group) != 0) {
-        return -1;
-    }
     const uint64_t before = thread_cpu_ns();
-    for (unsigned i = 0; i < FIXED_POWERS; i++) {
-        if (dh_keypair(group, &rng_system, exponent, power) != DH_OK) {
-            return -1;
+    for (unsigned i = 0; i < FIXED_POWERS && own->failed == 0; i++) {
+        own->failed = dh_keypair(own->group, &rng_system, exponent, power) != DH_OK;
+    }
+    own->each.fixed_base_ms = milliseconds_each(before, FIXED_POWERS);
+    own->each.powm_sec_ms = powm_sec_ms(own->group);
+    signature_ms(&own->each);
+    return NULL;
+}
+
+int limits_handshake(const struct dh_group *group, unsigned threads, struct limits_handshake *limit)
+{
+    static struct arithmetic each[THREADS_MAX];
+    unsigned running = 0;
+    int result = dh_group_prepare(group);
+    *limit = (struct limits_handshake){ 0 };
+    threads = threads < THREADS_MAX ? threads : THREADS_MAX;
+    for (; running < threads && result == 0; running++) {
+        each[running] = (struct arithmetic){ .group = group };
+        if (pthread_create(&each[running].thread, NULL, compute, &each[running]) != 0) {
+            result = -1;
+            break;
         }
     }
-    limit->fixed_base_ms = milliseconds_each(before, FIXED_POWERS);
-    limit->powm_sec_ms = powm_sec_ms(group);
-    signature_ms(limit);
-    return 0;
+    for (unsigned i = 0; i < running; i++) {
+        (void)pthread_join(each[i].thread, NULL);
+        result = each[i].failed != 0 ? -1 : result;
+        limit->fixed_base_ms += each[i].each.fixed_base_ms / running;
+        limit->powm_sec_ms += each[i].each.powm_sec_ms / running;
+        limit->sign_ms += each[i].each.sign_ms / running;
+        limit->verify_ms += each[i].each.verify_ms / running;
+    }
+    return result;
 }
 
 double limits_handshake_server_ms(const struct limits_handshake *limit)
@@ -162,8 +190,8 @@ double limits_handshake_client_ms(const struct limits_handshake *limit)
 void limits_report_handshake(struct bench *bench, double server_cpu_ms)
 {
     struct limits_handshake limit;
-    if (limits_handshake(dh_group_by_name(bench->options->group), &limit) != 0) {
-        fault(&bench->faults, "memory is out");
+    if (limits_handshake(dh_group_by_name(bench->options->group), bench->target.workers, &limit) != 0) {
+        fault(&bench->faults, "no threads or no memory for the arithmetic");
         return;
     }
     bench_number(bench, "limit", "powm_sec_ms", limit.powm_sec_ms);

@@ -120,8 +120,8 @@ static void report(struct restart *restart, const struct spent *spent, double ac
     if (!bench->options->limits) {
         return;
     }
-    if (limits_handshake(dh_group_by_name(bench->options->group), &limit) != 0) {
-        fault(&bench->faults, "memory is out");
+    if (limits_handshake(dh_group_by_name(bench->options->group), bench->target.workers, &limit) != 0) {
+        fault(&bench->faults, "no threads or no memory for the arithmetic");
         return;
     }
     const double server_s = count * limits_handshake_server_ms(&limit) / 1e3;

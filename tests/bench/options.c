@@ -1,5 +1,7 @@
 #include "tests/bench/options.h"
 
+#include "crypto/dh.h"
+#include "crypto/suite.h"
 #include "tests/bench/bench.h"
 
 #include <argp.h>
@@ -116,6 +118,22 @@ static void set_mode(struct options *options, struct argp_state *state, const ch
     argp_error(state, "there is no mode '%s'", name);
 }
 
+static void set_group(struct options *options, struct argp_state *state, const char *name)
+{
+    options->group = name;
+    if (dh_group_by_name(name) == NULL) {
+        argp_error(state, "there is no group '%s'", name);
+    }
+}
+
+static void set_suite(struct options *options, struct argp_state *state, const char *name)
+{
+    options->suite = name;
+    if (suite_by_name(name) == NULL) {
+        argp_error(state, "there is no suite '%s'", name);
+    }
+}
+
 static void set_inner(struct options *options, struct argp_state *state, const char *name)
 {
     options->real = strcmp(name, "real") == 0;
@@ -179,10 +197,10 @@ static error_t parse_load(int key, char *argument, struct argp_state *state)
     struct options *options = state->input;
     switch (key) {
     case KEY_GROUP:
-        options->group = argument;
+        set_group(options, state, argument);
         return 0;
     case KEY_SUITE:
-        options->suite = argument;
+        set_suite(options, state, argument);
         return 0;
     case KEY_CONCURRENCY:
         options->concurrency = number(state, argument, 1, 10000);

@@ -57,12 +57,12 @@ def settings(options):
     policy = {"bcrypt_cost": options.cost, "rekey_messages": 1000000000, "rekey_seconds": 31536000,
               "groups": "ffdhe3072, ffdhe2048, ffdhe4096, ffdhe6144, ffdhe8192"}
     sections = {"threads": {"reactors": options.reactors, "workers": options.workers}, "policy": policy,
-                "penalties": {"enabled": None}}
+                "penalties": {"enabled": None}, "limits": {"opens_per_minute": 0}}
     if not options.default_limits:
         sections["listen"] = {"backlog": 4096}
-        sections["limits"] = {"connections": 1000000, "connections_before_login": 100000,
-                              "connections_per_source": 1000000, "queue": 100000, "ping_seconds": 20000,
-                              "handshake_deadline": 600, "login_deadline": 3600}
+        sections["limits"] |= {"connections": 1000000, "connections_before_login": 100000,
+                               "connections_per_source": 1000000, "queue": 100000, "ping_seconds": 20000,
+                               "handshake_deadline": 600, "login_deadline": 3600}
     return sections
 
 
@@ -99,7 +99,7 @@ def start_kdcd(options, kdcd, wait=True):
         prefix += ["taskset", "-c", options.cpus]
     if options.quick_logins:
         prefix += ["env", f"LD_PRELOAD={options.kdcd.resolve().parent.parent / 'lib' / 'quick_bcrypt.so'}"]
-    # In our session (an interrupt is for us alone all the same): Linux gives each session of its own an equal share of the
+    # In our session (whatever signal is for our group is for us alone all the same): Linux gives each session of its own an equal share of the
     # processor (sched(7), autogroup), whatever the niceness of the threads in it. In another one than the generator's,
     # kdcd's workers, which step back, would be in the way of the conversations that are measured.
     kdcd.start(wait=wait, prefix=prefix, start_new_session=False, process_group=0)
@@ -128,6 +128,7 @@ def restart(options, kdcd):
 
 def main():
     options = arguments()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kdc-bench-"))
     with contextlib.ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)

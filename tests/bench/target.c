@@ -60,12 +60,14 @@ static int beside_us(const char *name, char path[PATH_MAX])
     return snprintf(path, PATH_MAX, "%s/%s", dirname(own), name) < PATH_MAX ? 0 : -1;
 }
 
-/* Starts a program whose first line of output tells where it listens; our end of its input is what keeps it alive. */
+/* Starts a program whose first line of output tells where it listens; our end of its input is what keeps it alive. In a process
+ * group of its own: what ends ours (an interrupt, timeout(1)) ends it by that, in order, and not before it has tidied up. */
 static FILE *start_child(struct target *target, char **arguments)
 {
     int input[2];
     int output[2];
     posix_spawn_file_actions_t actions;
+    posix_spawnattr_t attributes;
     if (pipe2(input, O_CLOEXEC) != 0) {
         return NULL;
     }
@@ -77,7 +79,10 @@ static FILE *start_child(struct target *target, char **arguments)
     (void)posix_spawn_file_actions_init(&actions);
     (void)posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
     (void)posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    const int failed = posix_spawnp(&target->child, arguments[0], &actions, NULL, arguments, environ);
+    (void)posix_spawnattr_init(&attributes);
+    (void)posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP); /* 0, as it is: its own */
+    const int failed = posix_spawnp(&target->child, arguments[0], &actions, &attributes, arguments, environ);
+    (void)posix_spawnattr_destroy(&attributes);
     (void)posix_spawn_file_actions_destroy(&actions);
     close(input[0]);
     close(output[1]);

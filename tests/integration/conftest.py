@@ -1,12 +1,15 @@
-"""What the tests of kdc-admin share."""
+"""What the tests of kdc-admin share, those of import, and those of registration: its mail server and its
+policies."""
 import json
 import re
 import subprocess
 
 import pytest
 
+from support.importing import bcrypt
 from support.kdcd import write_config
 from support.programs import SLOWER, environment, program, sanitizer_report
+from support.smtp import SmtpServer, make_authority, make_certificate
 
 
 @pytest.fixture
@@ -44,3 +47,59 @@ def started(kdcd):
             kdc.add_user(name)
         return kdc
     return make
+
+
+@pytest.fixture(scope="module")
+def hashed():
+    return bcrypt()
+
+
+@pytest.fixture
+def write(folder):
+    """write("users.csv", "name,hash", "alice,...") makes the file; bytes as they are, lines joined."""
+    def make(name, *lines):
+        path = folder / name
+        path.write_bytes(b"".join(line if isinstance(line, bytes) else line.encode() + b"\n" for line in lines))
+        return path
+    return make
+
+
+@pytest.fixture(scope="session")
+def authority(session_folder):
+    folder = session_folder / "authority"
+    folder.mkdir()
+    return make_authority(folder)
+
+
+@pytest.fixture(scope="session")
+def certificate(session_folder, authority):
+    return make_certificate(session_folder / "authority", authority)
+
+
+@pytest.fixture
+def smtp(certificate):
+    server = SmtpServer(certificate).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def mailing(kdcd, smtp, authority):
+    """mailing(section={...}): a kdcd under the policy `email` that mails by the server `smtp`."""
+    def make(start=True, **sections):
+        settings = {"policy": {"registration": "email", "login_tries": 100},
+                    "penalties": {"enabled": "off"},
+                    "limits": {"login_deadline": 600},
+                    "mail": {"server": "localhost", "port": smtp.port, "from": "chat@example.com", "ca": authority[1],
+                             "timeout": 5}}
+        for section, keys in sections.items():
+            settings.setdefault(section, {}).update(keys)
+        kdc = kdcd(start=False)
+        kdc.configure(**settings)
+        return kdc.start() if start else kdc
+    return make
+
+
+@pytest.fixture
+def inviting(kdcd):
+    return kdcd(policy={"registration": "invite", "login_tries": 100}, penalties={"enabled": "off"})

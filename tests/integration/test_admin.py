@@ -43,6 +43,16 @@ def test_bad_usage_is_told_and_nothing_done(admin, arguments):
     assert "--help" in done.stderr and done.stdout == ""
 
 
+@pytest.mark.parametrize("arguments, said", [
+    (("who", "--limit", "3"), "who doesn't take --limit"), (("kick", "alice", "--yes", "--json"), "kick doesn't take --yes"),
+    (("user", "list", "--count", "3"), "user list doesn't take --count"),
+    (("user", "add", "alice", "--expires", "never", "--note", "x"), "user add doesn't take --note"),
+    (("user", "delete", "alice", "-a"), "user delete doesn't take --all"),
+])
+def test_an_option_that_a_command_does_not_take_is_named(admin, arguments, said):
+    assert said in admin(*arguments, status=USAGE).stderr
+
+
 def test_every_command_refuses_what_it_does_not_take(database, admin):
     """Too much, too little, options that there are not and those of other commands; and then nothing is done."""
     admin("user", "add", "alice", text="correct horse\n")
@@ -100,7 +110,9 @@ def fresh(mariadb, folder):
 
 
 def test_db_init_makes_everything_once(fresh):
-    assert fresh.admin("db", "status", check=False).returncode == NOT_FOUND
+    before = fresh.admin("db", "status", "--json", check=False)
+    assert before.returncode == NOT_FOUND
+    assert json.loads(before.stdout)["procedures_missing"] == len(list((ROOT / "sql" / "procedures").iterdir()))
     assert fresh.admin("db", "migrate", check=False).returncode == NOT_FOUND
     done = fresh.admin("db", "init")
     lines = done.stdout.splitlines()

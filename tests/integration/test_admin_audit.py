@@ -164,6 +164,12 @@ def test_pages_of_many_events_lack_none(database, empty):
     put(database, *({"detail": str(number)} for number in range(1203)))
     assert ids(empty, "--limit", "all") == list(range(1, 1204))
     assert ids(empty, "--limit", "1100") == list(range(104, 1204))
+    assert ids(empty, "--since", "1h") == ids(empty, "--since", "1h", "--until", "2099-01-01") == list(range(1, 1204))
+    database.query("UPDATE audit SET time = time - INTERVAL 2 DAY WHERE id BETWEEN 51 AND 1150 AND id <> 700")
+    assert ids(empty, "--since", "3d", "--until", "1d") == [number for number in range(51, 1151) if number != 700]
+    assert ids(empty, "--until", "1d", "--limit", "500") == list(range(650, 700)) + list(range(701, 1151))
+    assert ids(empty, "--since", "1h") == [*range(1, 51), 700, *range(1151, 1204)]
+    database.query("UPDATE audit SET time = UTC_TIMESTAMP()")
     assert ids(empty) == list(range(1104, 1204))
     seen, before = [], None
     while True:
@@ -349,6 +355,30 @@ def test_filters_read_little_of_a_long_log(database, empty):
                 pass
             assert reads() - before < 8000, filters
             assert rows or filters[0] == "user500" or filters[2] == "203.0.113.7:%"
+        # Pages from the front on, as kdc-admin asks for what --since and --until leave, and from the back on up to a time long ago.
+        oldest = int(time.time() - 99000 * 10) * 1000
+        for event, source, outcome, since, until, backwards in (
+                ("", "", "", two_hours_ago, 0, 0), ("", "203.0.113.7:%", "", two_hours_ago, 0, 0),
+                ("", "", "penalty", two_hours_ago, 0, 0), ("key issued", "", "penalty", two_hours_ago, 0, 0),
+                ("", "", "", 0, oldest, 1), ("", "203.0.113.7:%", "", 0, oldest, 1)):
+            before = reads()
+            cursor.execute("CALL admin_audit_list(0, 0, '', %s, %s, %s, %s, %s, 500, %s)",
+                           (event, source, outcome, since, until, backwards))
+            rows = cursor.fetchall()
+            while cursor.nextset():
+                pass
+            assert reads() - before < 8000, (event, source, outcome, since, until, backwards)
+            assert rows or source
+
+
+@pytest.mark.parametrize("number, advice", [(1114, "make room on the database server's disk\n"), (1467, "see SHOW PROCESSLIST\n")])
+def test_what_cant_be_put_on_record_is_done_and_told(database, admin, number, advice):
+    admin("user", "add", "alice", text="correct horse\n")
+    database.query("CREATE TRIGGER full BEFORE INSERT ON audit FOR EACH ROW SIGNAL SQLSTATE 'HY000'"
+                   f" SET MYSQL_ERRNO = {number}, MESSAGE_TEXT = 'not now'")
+    said = admin("user", "lock", "alice").stderr
+    assert "that is done, but it isn't in the audit log" in said and advice in said
+    assert admin.json("user", "show", "alice")["state"] == "locked"
 
 
 def test_a_long_search_is_waited_for(database, empty):

@@ -207,6 +207,18 @@ def test_check_looks_at_the_clock_and_the_binary_log(new_folder, own_mariadb):
     assert found["clock"]["result"] == "wrong" and re.search(r"is ([89]\d{3}|1\d{4}) ms ahead of", found["clock"]["detail"])
 
 
+def test_check_tells_that_the_server_is_read_only(new_folder, own_mariadb):
+    database = Database(own_mariadb, new_folder())
+    with own_mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL read_only = 1")
+        try:
+            done = database.admin("db", "check", check=False)
+        finally:
+            cursor.execute("SET GLOBAL read_only = 0")
+    assert done.returncode == FOUND and re.search("^read-only +wrong +the server is read-only", done.stdout, re.MULTILINE)
+    assert "read-only" not in database.admin("db", "check").stdout
+
+
 def test_check_without_a_database(old, admin, folder):
     assert old.admin("db", "check", check=False).returncode == NOT_FOUND
     admin.sections["database"]["socket"] = folder / "nothing.sock"

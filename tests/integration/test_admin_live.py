@@ -94,8 +94,8 @@ def test_kick_ends_a_session_or_finds_none(admin, folder):
 
 @pytest.mark.parametrize("command, reason, text", [
     (("user", "lock", "alice"), "account_locked", ""),
-    (("user", "passwd", "alice"), "login_failed", "battery staple\n"),
-    (("user", "delete", "alice", "--yes"), "login_failed", ""),
+    (("user", "passwd", "alice"), "new_password", "battery staple\n"),
+    (("user", "delete", "alice", "--yes"), "account_deleted", ""),
 ])
 def test_a_change_of_the_account_ends_its_session(admin, folder, command, reason, text):
     admin("user", "add", "alice", text="correct horse\n")

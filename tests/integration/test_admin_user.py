@@ -9,7 +9,7 @@ import pytest
 
 from support.admin_exit import EXISTS, NOT_FOUND, REFUSED, USAGE
 from support.kdcd import Database, write_config
-from support.programs import SLOWER, environment, program
+from support.programs import SLOWER, environment, program, wait_until
 
 
 # --- user --------------------------------------------------------------------------------------------------------
@@ -220,6 +220,23 @@ def test_disabled_and_locked_are_undone_by_their_own_commands(admin):
     assert "kdc-admin user unlock" in admin("user", "enable", "alice", status=REFUSED).stderr and state() == "locked"
     admin("user", "unlock", "alice")
     assert state() == "active"
+
+
+@pytest.mark.parametrize("command, state, meanwhile", [("unlock", "locked", "disabled"), ("enable", "disabled", "locked")])
+def test_what_another_administrator_does_meanwhile_is_not_undone(database, admin, folder, command, state, meanwhile):
+    admin("user", "add", "alice", text="correct horse")
+    database.query(f"UPDATE users SET state = '{state}'")
+    with database.connect_admin() as other, other.cursor() as cursor:
+        cursor.execute("START TRANSACTION")
+        cursor.execute(f"UPDATE users SET state = '{meanwhile}'")
+        process = subprocess.Popen([program("kdc-admin"), "--config", str(database.config), "user", command, "alice"],
+                                   env=environment(folder), stderr=subprocess.PIPE, text=True)
+        wait_until("it waits for the row", lambda: database.query(
+            "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'UPDATE users%' "
+            "AND time_ms > 300"))
+        cursor.execute("COMMIT")
+        assert f"stays {meanwhile}" in process.communicate(timeout=20)[1] and process.returncode == REFUSED
+    assert database.query("SELECT state FROM users") == ((meanwhile,),)
 
 
 def test_a_name_is_changed(database, admin):

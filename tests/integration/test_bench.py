@@ -1,12 +1,16 @@
 """kdc-bench measures what it says, and finds what is lost, doubled or out of order. About the instrument, not about speed."""
+import contextlib
 import json
 import os
+import pathlib
 import shutil
+import signal
 import subprocess
 import time
 
 import pytest
 
+from support.mariadb import make_template
 from support.programs import ROOT, environment, program, wait_until
 
 pytestmark = pytest.mark.plain
@@ -91,7 +95,7 @@ def is_measured(report, *numbers):
     ("idle", ["--pairs", 1, "--sessions", 20], ["sessions", "delivered"], ["cpu_to_none_idle"]),
 ])
 def test_each_mode_reports_what_it_measured_and_its_limit(kdcd, attach, mode, options, numbers, ratios):
-    kdc = kdcd()
+    kdc = kdcd(limits={"opens_per_minute": 0})
     status, report, errors = finish(bench(mode, "--seconds", 0.3, *options, *attach(kdc)))
     assert status == 0, errors
     assert report["mode"] == mode
@@ -166,9 +170,39 @@ def test_what_spawn_starts_is_tied_to_its_cores_and_gone_afterwards(folder):
     assert not made & set(os.listdir(folder))
 
 
+def processes_of(folder):
+    """What was started with a path in there on its command line."""
+    found = set()
+    for line in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if os.fsencode(folder) in line.read_bytes():
+                found.add(pathlib.Path(os.fsdecode(line.read_bytes().split(b"\0")[0])).name)
+    return found
+
+
+def test_what_spawn_starts_ends_with_whoever_started_it(folder):
+    """However that ends, alone or with its process group: timeout(1) and an interrupt reach all of it."""
+    environ = {**environment(folder), "KDC_BENCH_TEMPLATE": str(folder / "template")}
+    make_template(folder / "template")
+    started = []
+    for sig, send in ((signal.SIGTERM, os.kill), (signal.SIGTERM, os.killpg), (signal.SIGINT, os.killpg),
+                      (signal.SIGKILL, os.killpg)):
+        own = folder / str(len(started))
+        own.mkdir()
+        process = bench("relay", "--spawn", "--pairs", 1, "--seconds", 120, "--no-limits", start_new_session=True,
+                        env={**environ, "TMPDIR": str(own)})
+        started.append((own, process, sig, send))
+    for own, process, sig, send in started:
+        wait_until("kdcd runs", lambda own=own: processes_of(own) == {"kdcd", "mariadbd"}, 60)
+        send(process.pid, sig)
+        assert process.wait(10) != 0
+    for own, _, sig, _ in started:
+        wait_until(f"{sig!r}: all is gone", lambda own=own: not processes_of(own) and not os.listdir(own), 20)
+
+
 @pytest.mark.parametrize("mode", ["relay", "pingpong", "handshake", "keys", "resume", "churn"])
 def test_a_kdcd_that_dies_in_the_middle_makes_it_fail(kdcd, attach, mode):
-    kdc = kdcd()
+    kdc = kdcd(limits={"opens_per_minute": 0})
     process = bench(mode, "--pairs", 2, "--concurrency", 2, "--seconds", 20, "--count", 10000000, "--no-limits",
                     *attach(kdc))
     wait_until("there are connections", lambda: kdc.admin_json("status")["connections"] > 0)
@@ -206,6 +240,7 @@ def test_a_refused_login_makes_it_fail(kdcd, attach):
 
 
 @pytest.mark.parametrize("arguments", [[], ["nonsense"], ["relay", "--pairs", "0"], ["relay", "--inner", "both"],
-                                       ["relay", "--server", "127.0.0.1:1"], ["relay", "--seconds", "nan"]])
+                                       ["relay", "--server", "127.0.0.1:1"], ["relay", "--seconds", "nan"],
+                                       ["handshake", "--group", "ffdhe1024"], ["relay", "--suite", "rot13"]])
 def test_a_wrong_command_line_is_refused(arguments):
     assert finish(bench(*arguments))[0] == 2

@@ -9,15 +9,9 @@ from functools import partial
 import pytest
 
 from interop.attack import PASSWORD, connect
-from interop.client import Closed, Refused
+from interop.client import Closed, Refused, refusal_of
 from support.kdcd import Database
 from support.programs import SLOWER, wait_until
-
-
-def refusal_of(action):
-    with pytest.raises(Refused) as refused:
-        action()
-    return refused.value.reason
 
 
 def log_in(kdc, name, password=PASSWORD):

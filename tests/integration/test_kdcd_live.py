@@ -15,15 +15,10 @@ from functools import partial
 import pytest
 
 from interop.attack import PASSWORD, TwoPeople, connect, hello, read_alert, read_end
-from interop.client import WINDOW, Client, Closed, Connection, Refused
+from interop.client import WINDOW, Client, Closed, Connection, Refused, refusal_of
 from interop.messages import encode_message
+from support.chat_exit import BUSY
 from support.programs import SLOWER, wait_until
-
-
-def refusal_of(action):
-    with pytest.raises(Refused) as refused:
-        action()
-    return refused.value.reason
 
 
 # --- The operator ------------------------------------------------------------------------------------------------
@@ -31,7 +26,7 @@ def refusal_of(action):
 @pytest.mark.parametrize("command, reason, afterwards", [
     (("kick", "alice"), "kicked", None),
     (("user", "lock", "alice"), "account_locked", "account_locked"),
-    (("user", "delete", "alice", "--yes"), "login_failed", "login_failed"),
+    (("user", "delete", "alice", "--yes"), "account_deleted", "login_failed"),
 ])
 def test_who_is_in_is_ended_at_once(started, command, reason, afterwards):
     kdc = started()
@@ -49,6 +44,30 @@ def test_who_is_in_is_ended_at_once(started, command, reason, afterwards):
         else:
             again.login("alice", PASSWORD)
     bob.__exit__(None, None, None)
+
+
+def test_an_account_opens_so_many_conversations_a_minute(started, person):
+    kdc = started(limits={"opens_per_minute": 2, "conversations": 3})
+    kdc.configure(listen={"port": kdc.port})
+    with connect(kdc, "bob"):
+        with connect(kdc, "alice") as alice:
+            for _ in range(3):
+                alice.open("bob")
+            with pytest.raises(Refused) as refused:
+                alice.open("bob")
+            assert refused.value.reason == "too_many" and 0 < refused.value.retry_after <= 30
+        with connect(kdc, "alice") as alice:  # another session is no way out
+            assert refusal_of(partial(alice.open, "bob")) == "too_many"
+        said = person(kdc, "alice", account=False).run("send", "--timeout", "2", "bob", "hello")
+        assert said.returncode == BUSY and "Too many conversations" in said.stderr
+        wait_until("they are on record", lambda: kdc.database.query(
+            "SELECT COUNT(*) FROM audit WHERE event = 'key issued'") == ((3,),))
+        kdc.configure(limits={"opens_per_minute": 0})
+        kdc.reload()
+        kdc.wait_log("reloaded the configuration")
+        with connect(kdc, "alice") as alice:
+            for _ in range(20):
+                alice.open("bob")
 
 
 def test_a_reload_changes_what_comes_and_a_wrong_file_changes_nothing(started):

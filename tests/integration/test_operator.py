@@ -6,7 +6,7 @@ import time
 import pytest
 
 from interop.attack import PASSWORD, connect, read_end
-from interop.client import Refused
+from interop.client import Refused, refusal_of
 from support.programs import ROOT, SLOWER, wait_until
 from support.smtp import SmtpServer, make_authority, make_certificate
 
@@ -140,12 +140,6 @@ def password_file(folder):
     path.touch(mode=0o600)
     path.write_text(PASSWORD)
     return path
-
-
-def refusal_of(action, *arguments, **more):
-    with pytest.raises(Refused) as refused:
-        action(*arguments, **more)
-    return refused.value.reason
 
 
 def test_each_kind_of_event_is_recorded_when_it_happens(kdcd, smtp, folder):

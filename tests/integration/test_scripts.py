@@ -110,7 +110,10 @@ def test_a_taken_port_is_named(checkout):
         taken.bind(("127.0.0.1", checkout.port))
         taken.listen()
         said = checkout.script("up.sh", check=1)
-    assert f"Port {checkout.port} of 127.0.0.1 is taken" in said
+        assert f"Port {checkout.port} of 127.0.0.1 is taken" in said
+        checkout.port = free_port()
+        checkout.script("up.sh")
+        assert checkout.listens(), "the port that is given next is taken into the configuration that is there"
 
 
 @pytest.mark.parametrize("name", ["d" * 100, "with a space"])

@@ -49,6 +49,32 @@ def pipe(folder):
         one.communicate()
 
 
+# --- While it ends ---------------------------------------------------------------------------------------------------
+
+def test_until_it_has_drained_it_says_so(own_mariadb, folder, kdcd):
+    kdc = kdcd(Database(own_mariadb, folder), start=False)
+    kdc.configure(limits={"drain_seconds": 1}, database={"read_timeout": 4, "connect_timeout": 4})
+    kdc.start()
+    kdc.known_fingerprint = kdc.fingerprint
+    kdc.add_user("alice")
+    own_mariadb.pause()
+    with connect(kdc) as client:
+        # Something that it waits for, longer than for who reads slowly.
+        client.send_message("login", name=b"alice", password=b"correct horse")
+        wait_until("the database is asked", lambda: kdc.admin_json("status")["database_connections"]["busy"] >= 2)
+        kdc.process.terminate()
+        wait_until("it drains", lambda: not kdc.admin_json("status")["ready"])
+        assert kdc.admin_json("status")["not_ready"].startswith("draining: ")
+        assert "people can't log in: draining: " in kdc.admin("status").stdout
+        time.sleep(2)
+        assert kdc.process.poll() is None and kdc.admin_json("status")["not_ready"].startswith("draining: ")
+        assert kdc.admin_json("who") == [] and kdc.admin("kick", "alice", check=False).returncode != NOT_RUNNING
+    own_mariadb.resume()
+    process, kdc.process = kdc.process, None
+    assert process.wait(20 * SLOWER) == 0
+    assert kdc.admin("status", check=False).returncode == NOT_RUNNING and not (kdc.folder / "kdcd.sock").exists()
+
+
 # --- On a terminal -----------------------------------------------------------------------------------------------
 
 def test_it_refreshes_in_place_and_ctrl_c_ends_it_with_0(started, watch):

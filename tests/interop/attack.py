@@ -6,6 +6,7 @@ from interop.suites import CHACHA20, GROUP_BY_NAME
 
 PASSWORD = "correct horse"
 HELLO_GROUP = GROUP_BY_NAME["ffdhe3072"]
+DEADLINE = 3  # of the attacked KDC for a handshake, in seconds
 
 
 def hello(group=HELLO_GROUP.number, public=None, suites=(CHACHA20,), version=1, random=bytes(32)):
@@ -61,6 +62,14 @@ def fingerprint_in(recorded):
     reader.take(2 + 32 + 2 + 1)
     reader.vector(2, 1, 1024)
     return fingerprint(reader.take(32))
+
+
+def flipped(data, position, bit=0x10):
+    if position is None:
+        return data
+    changed = bytearray(data)
+    changed[position] ^= bit
+    return bytes(changed)
 
 
 class TwoPeople:

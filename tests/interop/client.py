@@ -345,3 +345,12 @@ class Client(Connection):
 
 def as_bytes(text):
     return text if isinstance(text, bytes) else text.encode()
+
+
+def refusal_of(action, *arguments, **more):
+    """The reason for which the KDC refuses this."""
+    try:
+        action(*arguments, **more)
+    except Refused as refused:
+        return refused.reason
+    raise AssertionError("it was not refused")

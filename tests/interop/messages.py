@@ -9,7 +9,7 @@ REASONS = dict(enumerate((
     "account_disabled account_pending registration_closed no_such_user peer_offline peer_is_self peer_locked "
     "no_conversation text_length too_many taken_over shutting_down kicked silent slow_reader internal "
     "must_change password_common password_reused account_expired invitation email email_taken phone phone_taken code "
-    "code_expired penalty").split()))
+    "code_expired penalty new_password account_renamed account_deleted").split()))
 REASON_NUMBERS = {name: number for number, name in REASONS.items()}
 
 NAME = re.compile(rb"[a-z0-9][a-z0-9._-]{0,31}")

@@ -1,6 +1,7 @@
 """A person (or a script) with the real kdc-chat, and with folders of their own."""
 import json
 import pathlib
+import select
 import subprocess
 
 import pexpect
@@ -84,3 +85,48 @@ class Person:
             for stream in (process.stdin, process.stdout, process.stderr):
                 stream.close()
         self._running.clear()
+
+
+def read_line(process, seconds=30):
+    """The next line that a running kdc-chat prints; nothing behind it may be there yet."""
+    ready, _, _ = select.select([process.stdout], [], [], seconds * SLOWER)
+    assert ready, "nothing was printed"
+    return process.stdout.readline()
+
+
+def detached(person, *arguments, login=True, text="", env=None):
+    """Runs kdc-chat where there is no terminal at all."""
+    done = subprocess.run(
+        person.command(*arguments, login=login), env={**person.env, **(env or {})}, input=text, cwd=person.folder,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, encoding="utf-8", timeout=60 * SLOWER, check=False,
+        start_new_session=True)
+    assert not sanitizer_report(done.stderr), done.stderr
+    return done
+
+
+def listening(person, *arguments):
+    """A listener that is online already."""
+    process = person.start("listen", "--json", "--all", *arguments)
+    line = json.loads(read_line(process))
+    assert line["type"] == "ready", line
+    return process
+
+
+def talking(terminal, alice, bob):
+    """Two people in two terminals, talking to each other."""
+    a, b = terminal(alice), terminal(bob)
+    a.type("/to bob")
+    a.wait(r"^-- The conversation with bob is open: epoch 1, 3des-cbc-hmac-sha512$")
+    a.wait_last("alice → bob>")
+    b.wait(r"^-- alice opened a conversation with you: epoch 1, 3des-cbc-hmac-sha512; "
+           r"type alice, or /to alice,\s+to\s+answer$")
+    b.wait_last("bob>")
+    b.type("alice")
+    b.wait("^-- You talk to alice; online$")
+    b.wait_last("bob → alice>")
+    return a, b
+
+
+def unwrapped(screen):
+    """With the rows of long texts joined again."""
+    return screen.replace("\n         | ", " ")

@@ -140,7 +140,7 @@ class SmtpServer:
 
 class HostileServer:
     """Speaks SMTP up to where it harms: "strip" offers no STARTTLS, "inject" sends its answers of behind TLS before TLS begins,
-    "endless" and "huge" never come to the end of their answer or of its line. `heard` is all that a client said in clear."""
+    a number is the greeting by which it refuses everybody, "endless" and "huge" never come to the end of their answer or of its line. `heard` is all that a client said in clear."""
 
     def __init__(self, context, trick):
         self.context, self.trick, self.heard = context, trick, b""
@@ -173,6 +173,10 @@ class HostileServer:
 
     def _speak(self, connection):
         connection.settimeout(5)
+        if self.trick.isdigit():
+            connection.sendall(self.trick.encode() + b" not for you\r\n")
+            self._hear(connection)
+            return
         if self.trick in ("endless", "huge"):
             connection.sendall(b"220-")
             while True:

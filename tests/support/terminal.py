@@ -5,6 +5,9 @@ import time
 
 from support.programs import SLOWER
 
+# dash, other than bash, leaves the terminal's settings as the last program left them.
+SHELL = ["env", "PS1=shell$ ", "dash", "-i"]
+
 
 class Terminal:
     """What the program has printed stays readable after its end."""

@@ -83,6 +83,20 @@ void exchange_clear(struct exchange *x)
     buffer_clear(&x->to_client);
 }
 
+int exchange_set_up(void **state)
+{
+    static struct exchange x;
+    exchange_init(&x, GROUP, SUITE);
+    *state = &x;
+    return 0;
+}
+
+int exchange_tear_down(void **state)
+{
+    exchange_clear(*state);
+    return 0;
+}
+
 void exchange_begin(struct exchange *x)
 {
     handshake_client_free(&x->client);

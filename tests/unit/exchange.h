@@ -12,6 +12,10 @@
 #define EXCHANGE_FRAME_MAX 1700
 #define EXCHANGE_TICKET_LEN 120
 
+/* What most tests are about. */
+#define GROUP DH_FFDHE2048
+#define SUITE SUITE_CHACHA20_POLY1305
+
 struct exchange_frame {
     bool from_client;
     size_t len;
@@ -59,6 +63,9 @@ struct exchange {
  * from "kdc identity". */
 void exchange_init(struct exchange *x, uint16_t group, uint16_t suite);
 void exchange_clear(struct exchange *x);
+/* The same for cmocka: *state is an exchange with GROUP and SUITE. 0. */
+int exchange_set_up(void **state);
+int exchange_tear_down(void **state);
 
 /* The client asks for `first`, and would take `second`. For the next exchange_begin. */
 void exchange_client_groups(struct exchange *x, uint16_t first, uint16_t second);

@@ -9,12 +9,12 @@
 #include <string.h>
 
 struct sent {
-    struct mailbox_item item;
+    struct inbox_item item;
     size_t len;
     uint8_t bytes[];
 };
 
-static void append(struct mailbox_item **list, struct mailbox_item *item)
+static void append(struct inbox_item **list, struct inbox_item *item)
 {
     while (*list != NULL) {
         list = &(*list)->next;
@@ -23,9 +23,9 @@ static void append(struct mailbox_item **list, struct mailbox_item *item)
     *list = item;
 }
 
-static struct mailbox_item *take(struct mailbox_item **list)
+static struct inbox_item *take(struct inbox_item **list)
 {
-    struct mailbox_item *item = *list;
+    struct inbox_item *item = *list;
     if (item != NULL) {
         *list = item->next;
     }
@@ -70,7 +70,8 @@ static int host_mail(void *context, const struct letter *letter)
     return w->mail_full ? -1 : 0;
 }
 
-static void host_account_changed(void *context, const struct name *name, const struct session_ref *keep)
+static void host_account_changed(void *context, const struct name *name, const struct session_ref *keep,
+                                 enum reason reason)
 {
     struct world *w = context;
     static const struct session_ref nobody;
@@ -84,7 +85,7 @@ static void host_account_changed(void *context, const struct name *name, const s
     if (directory_find(w->host.directory, name, &entry) && (keep == NULL || !session_ref_equal(keep, &entry.ref))) {
         struct mail_end *mail = mail_new(MAIL_END, &entry.ref, &nobody, 0);
         assert_non_null(mail);
-        mail->reason = REASON_LOGIN_FAILED;
+        mail->reason = reason;
         host_post(w, &mail->mail);
     }
 }
@@ -265,7 +266,7 @@ void world_free(struct world *w)
     }
     world_settle(w);
     for (size_t i = 0; i < w->client_count; i++) {
-        for (struct mailbox_item *item; (item = take(&w->clients[i].sent)) != NULL;) {
+        for (struct inbox_item *item; (item = take(&w->clients[i].sent)) != NULL;) {
             free(item);
         }
     }
@@ -277,6 +278,23 @@ void world_free(struct world *w)
     account_changes_free(&w->changes);
     penalties_free(&w->penalties);
     free(w);
+}
+
+int world_set_up(void **state)
+{
+    struct world *w = world_new();
+    world_add_account(w, "alice", USER_ACTIVE);
+    world_add_account(w, "bob", USER_ACTIVE);
+    world_add_account(w, "carol", USER_ACTIVE);
+    world_add_account(w, "locked", USER_LOCKED);
+    *state = w;
+    return 0;
+}
+
+int world_tear_down(void **state)
+{
+    world_free(*state);
+    return 0;
 }
 
 void world_punish(struct world *w, const struct penalty_policy *policy)

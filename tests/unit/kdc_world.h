@@ -23,9 +23,9 @@ struct client {
     struct world *world;
     struct session *session; /* NULL once freed */
     struct session_ref ref;
-    struct mailbox_item *sent; /* oldest first */
-    size_t waiting;            /* what the host says of the output */
-    enum reason send_fails;    /* REASON_NONE: it doesn't */
+    struct inbox_item *sent; /* oldest first */
+    size_t waiting;          /* what the host says of the output */
+    enum reason send_fails;  /* REASON_NONE: it doesn't */
     struct admission_source origin;
     bool delayed;
     uint64_t delayed_until;
@@ -56,9 +56,9 @@ struct world {
     struct client clients[WORLD_CLIENTS];
     size_t client_count;
     struct account table[WORLD_ACCOUNTS];
-    struct mailbox_item *mail;
-    struct mailbox_item *jobs;
-    struct mailbox_item *homeward;   /* jobs that found no room */
+    struct inbox_item *mail;
+    struct inbox_item *jobs;
+    struct inbox_item *homeward;     /* jobs that found no room */
     struct ticket_keys *tickets;     /* a session's ticket may be used for an hour */
     struct account_changes *changes; /* moved by the test */
     struct penalties *penalties;     /* NULL, until world_punish */
@@ -89,6 +89,9 @@ struct world {
 /* Empty, with a generous configuration. */
 struct world *world_new(void);
 void world_free(struct world *w);
+/* For cmocka: *state is a world in which alice, bob and carol have accounts, and one that is locked. */
+int world_set_up(void **state);
+int world_tear_down(void **state);
 /* kdc_world_accounts.c */
 void world_fill_accounts(struct world *w);
 void world_add_account(struct world *w, const char *name, enum user_state state);

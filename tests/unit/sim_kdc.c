@@ -246,7 +246,7 @@ void sim_kdc_write(struct sim *sim, struct sim_wire *wire)
 
 bool sim_kdc_has_mail(const struct sim *sim, unsigned reactor)
 {
-    return atomic_load(&sim->kdc.server->reactors[reactor]->mailbox.newest) != NULL;
+    return atomic_load(&sim->kdc.server->reactors[reactor]->inbox.newest) != NULL;
 }
 
 void sim_kdc_wake(struct sim *sim, unsigned reactor)

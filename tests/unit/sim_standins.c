@@ -48,8 +48,8 @@ int __wrap_getnameinfo(const struct sockaddr *, socklen_t, char *, socklen_t, ch
 int __real_clock_gettime(clockid_t, struct timespec *);
 int __wrap_clock_gettime(clockid_t, struct timespec *);
 void __wrap_log_event(enum log_level, const char *, const struct log_field *);
-void __real_mailbox_push(struct mailbox *, struct mailbox_item *);
-void __wrap_mailbox_push(struct mailbox *, struct mailbox_item *);
+void __real_inbox_push(struct inbox *, struct inbox_item *);
+void __wrap_inbox_push(struct inbox *, struct inbox_item *);
 int __real_directory_insert(struct directory *, const struct directory_entry *, struct directory_entry *,
                             struct directory_watcher **);
 int __wrap_directory_insert(struct directory *, const struct directory_entry *, struct directory_entry *,
@@ -332,9 +332,9 @@ int __wrap_event_pending(const struct event *event, short what, struct timeval *
 
 /* ---- what threads see of each other ---- */
 
-void __wrap_mailbox_push(struct mailbox *mailbox, struct mailbox_item *item)
+void __wrap_inbox_push(struct inbox *inbox, struct inbox_item *item)
 {
-    __real_mailbox_push(mailbox, item);
+    __real_inbox_push(inbox, item);
     sim_meanwhile(world);
 }
 

@@ -1,27 +1,11 @@
 /* Another password: what the client's core asks, keeps and forgets. */
 #include "client/core_internal.h"
 #include "tests/unit/cmocka_all.h"
-#include "tests/unit/core_rig.h"
+#include "tests/unit/core_script.h"
 
 #include <string.h>
 
 #define NEW_PASSWORD "battery staple"
-
-static int set_up(void **state)
-{
-    struct rig *rig = rig_new();
-    assert_non_null(rig);
-    assert_int_equal(rig_login(rig, "alice"), 0);
-    *state = rig;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    rig_free(&rig);
-    return 0;
-}
 
 static void same_text(struct bytes bytes, const char *text)
 {
@@ -143,14 +127,16 @@ static void who_must_change_logs_in_changing(void **state)
     rig_free(&rig);
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, core_script_begin_in, core_script_end)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(the_new_password_is_the_one_to_come_back_by, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_was_refused_changes_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_connection_lost_before_the_answer_leaves_two_to_try, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_database_lost_before_the_answer_leaves_two_to_try, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_answer_to_nothing_is_no_answer, set_up, tear_down),
+        TEST(the_new_password_is_the_one_to_come_back_by),
+        TEST(what_was_refused_changes_nothing),
+        TEST(a_connection_lost_before_the_answer_leaves_two_to_try),
+        TEST(a_database_lost_before_the_answer_leaves_two_to_try),
+        TEST(an_answer_to_nothing_is_no_answer),
         cmocka_unit_test(who_must_change_logs_in_changing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,23 +1,9 @@
 /* The client's core: making an account, activating it, giving it up. */
 #include "client/core_internal.h"
 #include "tests/unit/cmocka_all.h"
-#include "tests/unit/core_rig.h"
+#include "tests/unit/core_script.h"
 
 #include <string.h>
-
-static int set_up(void **state)
-{
-    *state = rig_new();
-    return *state == NULL ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    const bool broken = rig->broken || rig->trace_tells;
-    rig_free(&rig);
-    return broken ? -1 : 0;
-}
 
 static void holds(struct bytes bytes, const char *text)
 {
@@ -25,14 +11,9 @@ static void holds(struct bytes bytes, const char *text)
     assert_memory_equal(bytes.data, text, bytes.len);
 }
 
-static int refuse(struct rig *rig, uint32_t request, enum reason reason, uint32_t retry_after)
-{
-    return rig_tell(rig, &(struct message){ .type = MESSAGE_REFUSED, .refused = { request, reason, retry_after } });
-}
-
 static void is_refused(struct rig *rig, enum reason reason)
 {
-    assert_int_equal(refuse(rig, 0, reason, 0), KC_OK);
+    assert_int_equal(kdc_refuses(rig, 0, reason, 0), KC_OK);
     const struct rig_event *event = rig_event(rig, KC_EVENT_LOGIN_REFUSED);
     assert_non_null(event);
     assert_int_equal(event->error, reason);
@@ -149,7 +130,7 @@ static void giving_up_takes_a_code_and_ends_the_session(void **state)
     assert_non_null(event);
     assert_int_equal(event->error, KC_OK);
     const uint32_t second = ask_to_deactivate(rig, "000000");
-    assert_int_equal(refuse(rig, second, REASON_CODE, 0), KC_OK);
+    assert_int_equal(kdc_refuses(rig, second, REASON_CODE, 0), KC_OK);
     event = rig_event(rig, KC_EVENT_DEACTIVATION);
     assert_non_null(event);
     assert_int_equal(event->error, REASON_CODE);
@@ -167,7 +148,7 @@ static void an_answer_that_nobody_asked_for_ends_the_connection(void **state)
                      KC_PROTOCOL);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, core_script_begin, core_script_end)
 
 int main(void)
 {

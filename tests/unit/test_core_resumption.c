@@ -1,7 +1,7 @@
 /* test_core_resumption.c: a client's core that comes back by ticket. */
 #include "client/core_internal.h"
 #include "tests/unit/cmocka_all.h"
-#include "tests/unit/core_rig.h"
+#include "tests/unit/core_script.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,20 +13,6 @@ static int set_up(void **state)
     if (rig != NULL)
         rig->tickets.gives = rig->tickets.takes = true;
     return rig == NULL ? -1 : 0;
-}
-
-static int tear_down(void **state)
-{
-    struct rig *rig = *state;
-    bool good = !rig->broken && !rig->trace_tells;
-    rig_free(&rig);
-    return good ? 0 : -1;
-}
-
-static void log_in(struct rig *rig)
-{
-    assert_int_equal(rig_login(rig, "alice"), 0);
-    assert_true(core_ready(rig->core));
 }
 
 static void come_back(struct rig *rig)
@@ -52,14 +38,14 @@ static int refuse(struct rig *rig, enum reason reason)
 static void a_first_login_offers_no_ticket(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     assert_int_equal(rig->tickets.offered, 0);
 }
 
 static void a_client_comes_back_by_its_newest_ticket_and_says_nothing(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     for (unsigned i = 0; i < 3; i++) {
         come_back(rig);
         assert_int_equal(rig->tickets.offered, 1);
@@ -76,7 +62,7 @@ static void a_client_comes_back_by_its_newest_ticket_and_says_nothing(void **sta
 static void a_ticket_that_isnt_taken_leads_to_a_login_and_isnt_offered_again(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     rig->tickets.takes = false;
     come_back(rig);
     assert_int_equal(rig->tickets.offered, 1);
@@ -94,7 +80,7 @@ static void a_ticket_that_isnt_taken_leads_to_a_login_and_isnt_offered_again(voi
 static void refused_after_a_ticket_leads_to_a_login_on_the_same_connection(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     come_back(rig);
     assert_true(rig->tickets.resumed);
     assert_int_equal(refuse(rig, REASON_LOGIN_FAILED), KC_OK);
@@ -108,7 +94,7 @@ static void a_password_that_doesnt_hold_either_is_the_end(void **state)
 {
     struct rig *rig = *state;
     unsigned retry_after;
-    log_in(rig);
+    alice_logs_in(rig);
     come_back(rig);
     assert_int_equal(refuse(rig, REASON_LOGIN_FAILED), KC_OK);
     assert_non_null(rig_take(rig, MESSAGE_LOGIN));
@@ -122,7 +108,7 @@ static void a_password_that_doesnt_hold_either_is_the_end(void **state)
 static void a_ticket_survives_a_connection_that_breaks_before_the_answer(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     come_back(rig);
     assert_true(rig->tickets.resumed);
     come_back(rig); /* the welcome was lost */
@@ -134,7 +120,7 @@ static void a_ticket_survives_a_connection_that_breaks_before_the_answer(void **
 static void a_ticket_past_its_time_isnt_offered(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     rig->now += UINT64_C(3600) * 1000 - 1;
     come_back(rig);
     assert_int_equal(rig->tickets.offered, 1);
@@ -147,7 +133,7 @@ static void a_ticket_past_its_time_isnt_offered(void **state)
 static void a_welcome_without_a_ticket_takes_the_older_one_away(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     rig->tickets.gives = false;
     come_back(rig);
     assert_int_equal(rig_welcome(rig, "alice"), KC_OK);
@@ -160,7 +146,7 @@ static void a_welcome_without_a_ticket_takes_the_older_one_away(void **state)
 static void a_ticket_goes_with_another_hello_when_the_group_is_another(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     rig->core->policy.groups[1] = DH_FFDHE3072;
     rig->core->policy.group_count = 2;
     rig->kdc_policy.groups[0] = DH_FFDHE3072;
@@ -175,7 +161,7 @@ static void a_secret_that_isnt_the_tickets_ends_in_confirm_and_then_in_a_login(v
 {
     struct rig *rig = *state;
     unsigned retry_after;
-    log_in(rig);
+    alice_logs_in(rig);
     rig->tickets.secret[5] ^= 1;
     rig_cut(rig);
     assert_int_equal(rig_connect(rig), REASON_CONFIRM);
@@ -196,7 +182,7 @@ static void a_welcome_that_nobody_asked_for_is_refused_without_a_ticket(void **s
 static void another_users_welcome_is_refused(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     come_back(rig);
     assert_int_equal(rig_welcome(rig, "bob"), KC_PROTOCOL);
 }
@@ -204,7 +190,7 @@ static void another_users_welcome_is_refused(void **state)
 static void somebody_elses_login_forgets_the_ticket(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     rig_cut(rig);
     assert_int_equal(core_login(rig->core, "bob", rig_password, strlen(rig_password), false), KC_OK);
     assert_int_equal(rig_connect(rig), KC_OK);
@@ -215,7 +201,7 @@ static void somebody_elses_login_forgets_the_ticket(void **state)
 static void no_login_may_be_given_while_a_ticket_is_judged(void **state)
 {
     struct rig *rig = *state;
-    log_in(rig);
+    alice_logs_in(rig);
     rig_cut(rig);
     rig_kdc_start(rig);
     assert_int_equal(core_connected(rig->core), KC_OK);
@@ -230,7 +216,7 @@ static void nothing_of_a_ticket_outlives_its_use(void **state)
 {
     struct rig *rig = *state;
     uint8_t zeros[KDF_SECRET_LEN] = { 0 };
-    log_in(rig);
+    alice_logs_in(rig);
     assert_memory_not_equal(rig->core->resumption->secret, zeros, sizeof(zeros));
     assert_memory_equal(rig->core->resumption->next, zeros, sizeof(zeros));
     rig_cut(rig);
@@ -255,7 +241,7 @@ static void the_trace_tells_of_tickets(void **state)
     lines[0] = '\0';
     rig->on_event = keep_line;
     core_set_trace(rig->core, true);
-    log_in(rig);
+    alice_logs_in(rig);
     assert_null(strstr(lines, "resumed"));
     assert_non_null(strstr(lines, "<- welcome alice, session 7, a ticket of 4 bytes for 3600 seconds; record"));
     come_back(rig);
@@ -268,29 +254,27 @@ static void the_trace_tells_of_tickets(void **state)
     assert_non_null(strstr(lines, "the KDC doesn't take the ticket"));
 }
 
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, core_script_end)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_first_login_offers_no_ticket, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_client_comes_back_by_its_newest_ticket_and_says_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ticket_that_isnt_taken_leads_to_a_login_and_isnt_offered_again, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(refused_after_a_ticket_leads_to_a_login_on_the_same_connection, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_password_that_doesnt_hold_either_is_the_end, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ticket_survives_a_connection_that_breaks_before_the_answer, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_ticket_past_its_time_isnt_offered, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_welcome_without_a_ticket_takes_the_older_one_away, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ticket_goes_with_another_hello_when_the_group_is_another, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_secret_that_isnt_the_tickets_ends_in_confirm_and_then_in_a_login, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_welcome_that_nobody_asked_for_is_refused_without_a_ticket, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_users_welcome_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(somebody_elses_login_forgets_the_ticket, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(no_login_may_be_given_while_a_ticket_is_judged, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nothing_of_a_ticket_outlives_its_use, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_trace_tells_of_tickets, set_up, tear_down),
+        TEST(a_first_login_offers_no_ticket),
+        TEST(a_client_comes_back_by_its_newest_ticket_and_says_nothing),
+        TEST(a_ticket_that_isnt_taken_leads_to_a_login_and_isnt_offered_again),
+        TEST(refused_after_a_ticket_leads_to_a_login_on_the_same_connection),
+        TEST(a_password_that_doesnt_hold_either_is_the_end),
+        TEST(a_ticket_survives_a_connection_that_breaks_before_the_answer),
+        TEST(a_ticket_past_its_time_isnt_offered),
+        TEST(a_welcome_without_a_ticket_takes_the_older_one_away),
+        TEST(a_ticket_goes_with_another_hello_when_the_group_is_another),
+        TEST(a_secret_that_isnt_the_tickets_ends_in_confirm_and_then_in_a_login),
+        TEST(a_welcome_that_nobody_asked_for_is_refused_without_a_ticket),
+        TEST(another_users_welcome_is_refused),
+        TEST(somebody_elses_login_forgets_the_ticket),
+        TEST(no_login_may_be_given_while_a_ticket_is_judged),
+        TEST(nothing_of_a_ticket_outlives_its_use),
+        TEST(the_trace_tells_of_tickets),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

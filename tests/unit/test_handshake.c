@@ -1,29 +1,9 @@
 /* The handshake's two sides with each other: what they agree on, and whose policy decides. */
+#include "tests/unit/cmocka_all.h"
 #include "tests/unit/exchange.h"
 #include "wire/frame.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define GROUP DH_FFDHE2048
-#define SUITE SUITE_CHACHA20_POLY1305
-
-static int setup(void **state)
-{
-    static struct exchange x;
-    exchange_init(&x, GROUP, SUITE);
-    *state = &x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange_clear(*state);
-    return 0;
-}
 
 static void assert_agreed(const struct exchange *x, uint16_t group, uint16_t suite)
 {
@@ -318,7 +298,7 @@ static void unknown_suites_are_passed_over_but_not_offered_twice(void **state)
     buffer_clear(&made);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, exchange_set_up, exchange_tear_down)
 
 int main(void)
 {

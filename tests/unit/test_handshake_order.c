@@ -1,29 +1,9 @@
 /* The handshake out of order: versions, frames out of their place, alerts, faults of our own. */
+#include "tests/unit/cmocka_all.h"
 #include "tests/unit/exchange.h"
 #include "wire/frame.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define GROUP DH_FFDHE2048
-#define SUITE SUITE_CHACHA20_POLY1305
-
-static int setup(void **state)
-{
-    static struct exchange x;
-    exchange_init(&x, GROUP, SUITE);
-    *state = &x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange_clear(*state);
-    return 0;
-}
 
 /* ---- versions ---- */
 
@@ -324,7 +304,7 @@ static void a_full_buffer_ends_the_handshake_and_gets_nothing(void **state)
     buffer_clear(&full);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, exchange_set_up, exchange_tear_down)
 
 int main(void)
 {

@@ -1,31 +1,11 @@
 /* Public values that no key pair gives: refused on both sides before anything is computed with them. */
+#include "tests/unit/cmocka_all.h"
 #include "tests/unit/exchange.h"
 #include "wire/frame.h"
 #include "wire/key_schedule.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define GROUP DH_FFDHE2048
-#define SUITE SUITE_CHACHA20_POLY1305
-
-static int setup(void **state)
-{
-    static struct exchange x;
-    exchange_init(&x, GROUP, SUITE);
-    *state = &x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange_clear(*state);
-    return 0;
-}
 
 /* Six that no key pair gives, and wrong lengths. */
 struct public_value {
@@ -170,7 +150,7 @@ static void the_client_never_computes_with_a_bad_public_value(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, exchange_set_up, exchange_tear_down)
 
 int main(void)
 {

@@ -1,31 +1,17 @@
 /* Resumption (docs/protocol.md section 3.5): when a ticket is taken, what it changes, and what happens to one that isn't. */
 #include "crypto/secret.h"
+#include "tests/unit/cmocka_all.h"
 #include "tests/unit/exchange.h"
 #include "wire/frame.h"
 #include "wire/key_schedule.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define GROUP DH_FFDHE2048
-#define SUITE SUITE_CHACHA20_POLY1305
 
 static int setup(void **state)
 {
-    static struct exchange x;
-    exchange_init(&x, GROUP, SUITE);
-    exchange_tickets(&x);
-    exchange_begin(&x);
-    *state = &x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange_clear(*state);
+    (void)exchange_set_up(state);
+    exchange_tickets(*state);
+    exchange_begin(*state);
     return 0;
 }
 
@@ -447,7 +433,7 @@ static void the_tickets_secret_leaves_both_objects_once_it_is_used(void **state)
     assert_false(holds(x->client, client_len, secret));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, exchange_tear_down)
 
 int main(void)
 {

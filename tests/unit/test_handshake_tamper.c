@@ -1,32 +1,12 @@
 /* The handshake with somebody in between: whatever is changed, cut, dropped or doubled, the two never both hold keys. */
 #include "crypto/secret.h"
+#include "tests/unit/cmocka_all.h"
 #include "tests/unit/exchange.h"
 #include "wire/frame.h"
 #include "wire/key_schedule.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
-
-#define GROUP DH_FFDHE2048
-#define SUITE SUITE_CHACHA20_POLY1305
-
-static int setup(void **state)
-{
-    static struct exchange x;
-    exchange_init(&x, GROUP, SUITE);
-    *state = &x;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    exchange_clear(*state);
-    return 0;
-}
 
 /* A client that first asks for a group that the KDC refuses, so that all five frames are there. */
 static void with_retry(struct exchange *x)
@@ -404,7 +384,7 @@ static void nothing_secret_stays_allocated(void **state)
     assert_int_equal(secret_stats().used, before);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, exchange_set_up, exchange_tear_down)
 
 int main(void)
 {

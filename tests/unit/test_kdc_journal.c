@@ -31,7 +31,7 @@ struct rig {
     uint64_t fed_epoch; /* of account 5 */
     size_t looks;
     uint64_t last_since;
-    struct mailbox_item *delivered; /* oldest first */
+    struct inbox_item *delivered; /* oldest first */
     size_t delivered_count;
     bool stopped;
 };
@@ -105,7 +105,7 @@ static void deliver(void *context, struct mail *mail)
 {
     struct rig *rig = context;
     pthread_mutex_lock(&rig->lock);
-    struct mailbox_item **place = &rig->delivered;
+    struct inbox_item **place = &rig->delivered;
     while (*place != NULL) {
         place = &(*place)->next;
     }
@@ -143,7 +143,7 @@ static int begin(void **state)
 
 static struct mail_issue *take_delivered(struct rig *rig)
 {
-    struct mailbox_item *item = rig->delivered;
+    struct inbox_item *item = rig->delivered;
     if (item != NULL) {
         rig->delivered = item->next;
         rig->delivered_count--;

@@ -1,8 +1,8 @@
 /*
- * test_kdc_queues.c: the reactors' mailbox, their stock of mails, and their timer wheel.
+ * test_kdc_queues.c: the reactors' inbox, their stock of mails, and their timer wheel.
  */
+#include "kdc/inbox.h"
 #include "kdc/mail.h"
-#include "kdc/mailbox.h"
 #include "kdc/timer_wheel.h"
 #include "tests/unit/cmocka_all.h"
 
@@ -14,47 +14,47 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-/* ---- mailbox ---- */
+/* ---- inbox ---- */
 
-static bool awake(const struct mailbox *mailbox)
+static bool awake(const struct inbox *inbox)
 {
-    struct pollfd wake = { .fd = mailbox->wake_fd, .events = POLLIN };
+    struct pollfd wake = { .fd = inbox->wake_fd, .events = POLLIN };
     return poll(&wake, 1, 0) == 1;
 }
 
 static void mail_comes_out_in_the_order_it_went_in(void **state)
 {
     (void)state;
-    struct mailbox mailbox;
-    struct mailbox_item items[5] = { { 0 } };
-    assert_int_equal(mailbox_init(&mailbox), 0);
+    struct inbox inbox;
+    struct inbox_item items[5] = { { 0 } };
+    assert_int_equal(inbox_init(&inbox), 0);
     for (unsigned round = 0; round < 2; round++) {
-        assert_false(awake(&mailbox));
-        assert_null(mailbox_take(&mailbox));
+        assert_false(awake(&inbox));
+        assert_null(inbox_take(&inbox));
         for (unsigned i = 0; i < 5; i++) {
             items[i].kind = i;
-            mailbox_push(&mailbox, &items[i]);
+            inbox_push(&inbox, &items[i]);
         }
-        assert_true(awake(&mailbox));
+        assert_true(awake(&inbox));
         unsigned seen = 0;
-        for (const struct mailbox_item *item = mailbox_take(&mailbox); item != NULL; item = item->next) {
+        for (const struct inbox_item *item = inbox_take(&inbox); item != NULL; item = item->next) {
             assert_int_equal(item->kind, seen++);
         }
         assert_int_equal(seen, 5);
     }
-    mailbox_close(&mailbox);
+    inbox_close(&inbox);
 }
 
 #define PRODUCERS 3
 #define EACH 20000
 
 struct numbered {
-    struct mailbox_item item; /* kind: the producer */
+    struct inbox_item item; /* kind: the producer */
     unsigned number;
 };
 
 struct producer {
-    struct mailbox *mailbox;
+    struct inbox *inbox;
     unsigned number;
     struct numbered items[EACH];
 };
@@ -65,7 +65,7 @@ static void *produce(void *argument)
     for (unsigned i = 0; i < EACH; i++) {
         p->items[i].item.kind = p->number;
         p->items[i].number = i;
-        mailbox_push(p->mailbox, &p->items[i].item);
+        inbox_push(p->inbox, &p->items[i].item);
     }
     return NULL;
 }
@@ -74,21 +74,21 @@ static void nothing_is_lost_and_each_producers_order_is_kept(void **state)
 {
     (void)state;
     static struct producer producers[PRODUCERS];
-    struct mailbox mailbox;
+    struct inbox inbox;
     pthread_t threads[PRODUCERS];
     unsigned next[PRODUCERS] = { 0 };
     unsigned total = 0;
-    assert_int_equal(mailbox_init(&mailbox), 0);
+    assert_int_equal(inbox_init(&inbox), 0);
     for (unsigned i = 0; i < PRODUCERS; i++) {
-        producers[i].mailbox = &mailbox;
+        producers[i].inbox = &inbox;
         producers[i].number = i;
         assert_int_equal(pthread_create(&threads[i], NULL, produce, &producers[i]), 0);
     }
     while (total < PRODUCERS * EACH) {
         /* Only a wake-up makes us look: one that is missing makes this time out. */
-        struct pollfd wake = { .fd = mailbox.wake_fd, .events = POLLIN };
+        struct pollfd wake = { .fd = inbox.wake_fd, .events = POLLIN };
         assert_int_equal(poll(&wake, 1, 30000), 1);
-        for (const struct mailbox_item *item = mailbox_take(&mailbox); item != NULL; item = item->next) {
+        for (const struct inbox_item *item = inbox_take(&inbox); item != NULL; item = item->next) {
             assert_int_equal(((const struct numbered *)item)->number, next[item->kind]++);
             total++;
         }
@@ -96,17 +96,17 @@ static void nothing_is_lost_and_each_producers_order_is_kept(void **state)
     for (unsigned i = 0; i < PRODUCERS; i++) {
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
-    mailbox_close(&mailbox);
+    inbox_close(&inbox);
 }
 
-/* ---- a mailbox whose consumer waits for edges ---- */
+/* ---- an inbox whose consumer waits for edges ---- */
 
-static int edges_of(const struct mailbox *mailbox)
+static int edges_of(const struct inbox *inbox)
 {
     struct epoll_event event = { .events = EPOLLIN | EPOLLET };
     const int epoll = epoll_create1(EPOLL_CLOEXEC);
     assert_true(epoll >= 0);
-    assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, mailbox->wake_fd, &event), 0);
+    assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, inbox->wake_fd, &event), 0);
     return epoll;
 }
 
@@ -119,53 +119,53 @@ static bool edge_within(int epoll, int milliseconds)
 static void nobody_wakes_who_is_awake(void **state)
 {
     (void)state;
-    struct mailbox mailbox;
-    struct mailbox_item items[4] = { { 0 } };
-    assert_int_equal(mailbox_init(&mailbox), 0);
-    const int epoll = edges_of(&mailbox);
-    assert_true(mailbox_may_sleep(&mailbox));
+    struct inbox inbox;
+    struct inbox_item items[4] = { { 0 } };
+    assert_int_equal(inbox_init(&inbox), 0);
+    const int epoll = edges_of(&inbox);
+    assert_true(inbox_may_sleep(&inbox));
     assert_false(edge_within(epoll, 0));
     for (unsigned round = 0; round < 3; round++) {
-        mailbox_push(&mailbox, &items[0]);
+        inbox_push(&inbox, &items[0]);
         assert_true(edge_within(epoll, 0)); /* without having read the eventfd since the last one */
         assert_false(edge_within(epoll, 0));
-        mailbox_stay_awake(&mailbox);
-        assert_ptr_equal(mailbox_collect(&mailbox), &items[0]);
-        mailbox_push(&mailbox, &items[1]);
+        inbox_stay_awake(&inbox);
+        assert_ptr_equal(inbox_collect(&inbox), &items[0]);
+        inbox_push(&inbox, &items[1]);
         assert_false(edge_within(epoll, 0));
-        assert_false(mailbox_may_sleep(&mailbox)); /* what came meanwhile isn't slept over */
-        mailbox_push(&mailbox, &items[2]);
+        assert_false(inbox_may_sleep(&inbox)); /* what came meanwhile isn't slept over */
+        inbox_push(&inbox, &items[2]);
         assert_false(edge_within(epoll, 0));
-        const struct mailbox_item *first = mailbox_collect(&mailbox);
+        const struct inbox_item *first = inbox_collect(&inbox);
         assert_ptr_equal(first, &items[1]);
         assert_ptr_equal(first->next, &items[2]);
-        assert_true(mailbox_may_sleep(&mailbox));
+        assert_true(inbox_may_sleep(&inbox));
     }
     close(epoll);
-    mailbox_close(&mailbox);
+    inbox_close(&inbox);
 }
 
 static void a_consumer_that_sleeps_between_misses_nothing(void **state)
 {
     (void)state;
     static struct producer producers[PRODUCERS];
-    struct mailbox mailbox;
+    struct inbox inbox;
     pthread_t threads[PRODUCERS];
     unsigned next[PRODUCERS] = { 0 };
     unsigned total = 0;
-    assert_int_equal(mailbox_init(&mailbox), 0);
-    const int epoll = edges_of(&mailbox);
+    assert_int_equal(inbox_init(&inbox), 0);
+    const int epoll = edges_of(&inbox);
     for (unsigned i = 0; i < PRODUCERS; i++) {
-        producers[i].mailbox = &mailbox;
+        producers[i].inbox = &inbox;
         producers[i].number = i;
         assert_int_equal(pthread_create(&threads[i], NULL, produce, &producers[i]), 0);
     }
     while (total < PRODUCERS * EACH) {
-        if (mailbox_may_sleep(&mailbox)) {
+        if (inbox_may_sleep(&inbox)) {
             assert_true(edge_within(epoll, 30000));
-            mailbox_stay_awake(&mailbox);
+            inbox_stay_awake(&inbox);
         }
-        for (const struct mailbox_item *item = mailbox_collect(&mailbox); item != NULL; item = item->next) {
+        for (const struct inbox_item *item = inbox_collect(&inbox); item != NULL; item = item->next) {
             assert_int_equal(((const struct numbered *)item)->number, next[item->kind]++);
             total++;
         }
@@ -174,7 +174,7 @@ static void a_consumer_that_sleeps_between_misses_nothing(void **state)
         assert_int_equal(pthread_join(threads[i], NULL), 0);
     }
     close(epoll);
-    mailbox_close(&mailbox);
+    inbox_close(&inbox);
 }
 
 /* ---- stock of mails ---- */
@@ -237,7 +237,7 @@ static void a_stock_of_mails_is_bounded_and_gives_back_what_is_not_needed(void *
 #define IN_FLIGHT 64
 
 struct passing {
-    struct mailbox mailbox;
+    struct inbox inbox;
     unsigned received;
 };
 
@@ -245,11 +245,11 @@ static void *receive(void *argument)
 {
     struct passing *passing = argument;
     while (passing->received < EACH) {
-        struct pollfd wake = { .fd = passing->mailbox.wake_fd, .events = POLLIN };
+        struct pollfd wake = { .fd = passing->inbox.wake_fd, .events = POLLIN };
         assert_int_equal(poll(&wake, 1, 30000), 1);
-        struct mailbox_item *item = mailbox_take(&passing->mailbox);
+        struct inbox_item *item = inbox_take(&passing->inbox);
         while (item != NULL) {
-            struct mailbox_item *next = item->next;
+            struct inbox_item *next = item->next;
             struct mail_ciphertext *mail = (struct mail_ciphertext *)item;
             unsigned number;
             memcpy(&number, mail->plain, sizeof number);
@@ -269,13 +269,13 @@ static void mails_come_home_from_another_thread(void **state)
     struct mail_stock stock;
     pthread_t thread;
     mail_stock_init(&stock, IN_FLIGHT);
-    assert_int_equal(mailbox_init(&passing.mailbox), 0);
+    assert_int_equal(inbox_init(&passing.inbox), 0);
     assert_int_equal(pthread_create(&thread, NULL, receive, &passing), 0);
     for (unsigned i = 0; i < EACH; i++) {
         struct mail_ciphertext *mail = mail_stock_take(&stock, &there, &here, sizeof i);
         assert_non_null(mail);
         memcpy(mail->plain, &i, sizeof i);
-        mailbox_push(&passing.mailbox, &mail->mail.item);
+        inbox_push(&passing.inbox, &mail->mail.item);
         if (i % 1000 == 0) {
             mail_stock_trim(&stock);
         }
@@ -284,7 +284,7 @@ static void mails_come_home_from_another_thread(void **state)
     assert_true(stock.out <= IN_FLIGHT);
     mail_stock_clear(&stock);
     assert_int_equal(stock.out, 0);
-    mailbox_close(&passing.mailbox);
+    inbox_close(&passing.inbox);
 }
 
 /* ---- timer wheel ---- */

@@ -8,23 +8,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static int set_up(void **state)
-{
-    struct world *w = world_new();
-    world_add_account(w, "alice", USER_ACTIVE);
-    world_add_account(w, "bob", USER_ACTIVE);
-    world_add_account(w, "carol", USER_ACTIVE);
-    world_add_account(w, "locked", USER_LOCKED);
-    *state = w;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* ---- login ---- */
 
 static void an_unknown_user_and_a_wrong_password_get_the_same(void **state)
@@ -280,14 +263,14 @@ static void a_client_that_says_close_is_not_answered(void **state)
     session_receive(alice->session, (struct bytes){ (const uint8_t *)"x", 1 }); /* nothing reaches it any more */
 }
 
-#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, world_set_up, world_tear_down)
 
 /* ---- what one session may ask for ---- */
 
 static size_t jobs_waiting(const struct world *w)
 {
     size_t count = 0;
-    for (const struct mailbox_item *job = w->jobs; job != NULL; job = job->next) {
+    for (const struct inbox_item *job = w->jobs; job != NULL; job = job->next) {
         count++;
     }
     return count;

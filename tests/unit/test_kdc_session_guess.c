@@ -20,12 +20,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* How one attempt looks from outside. */
 struct seen {
     uint32_t waited; /* seconds */
@@ -392,7 +386,7 @@ static void a_lock_is_on_record_once(void **state)
     assert_int_equal(w->recorded, before + 2);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, world_tear_down)
 
 int main(void)
 {

@@ -17,12 +17,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 static struct bytes bytes_of(const char *text)
 {
     return (struct bytes){ (const uint8_t *)text, strlen(text) };
@@ -256,17 +250,18 @@ static void a_login_by_the_old_password_comes_too_late(void **state)
     assert_false(c->ended);
 }
 
-static void (*world_account_changed)(void *context, const struct name *name, const struct session_ref *keep);
+static void (*world_account_changed)(void *context, const struct name *name, const struct session_ref *keep,
+                                     enum reason reason);
 static struct ticket stolen;
 static struct client *thief_in;
 
 /* It is in the database already, and nobody else knows yet. */
-static void steal_meanwhile(void *context, const struct name *name, const struct session_ref *keep)
+static void steal_meanwhile(void *context, const struct name *name, const struct session_ref *keep, enum reason reason)
 {
     struct world *w = context;
     thief_in = world_resume(w, &stolen);
     (void)world_expect(thief_in, MESSAGE_WELCOME);
-    world_account_changed(context, name, keep);
+    world_account_changed(context, name, keep, reason);
 }
 
 static void a_session_that_slipped_in_by_an_old_ticket_ends(void **state)
@@ -277,7 +272,7 @@ static void a_session_that_slipped_in_by_an_old_ticket_ends(void **state)
     w->host.account_changed = steal_meanwhile;
     change(c, 1, WORLD_PASSWORD, NEW_PASSWORD);
     world_settle(w);
-    world_expect_closed(thief_in, REASON_LOGIN_FAILED);
+    world_expect_closed(thief_in, REASON_NEW_PASSWORD);
 }
 
 static enum store_result (*world_password)(struct accounts *accounts, uint64_t id, const char *from, const char *to,
@@ -502,7 +497,7 @@ static void a_session_learns_that_its_account_ends_at_another_time(void **state)
     assert_int_equal(c->rescheduled, 1);
 }
 
-#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
 
 int main(void)
 {

@@ -23,12 +23,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 static void give_invitation(struct world *w)
 {
     w->config.registration = REGISTRATION_INVITE;
@@ -374,7 +368,7 @@ static void it_has_its_place(void **state)
     world_expect_closed(late, REASON_OUT_OF_ORDER);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, world_tear_down)
 
 int main(void)
 {

@@ -15,12 +15,6 @@ static int set_up(void **state)
     return 0;
 }
 
-static int tear_down(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 /* Alice's ticket, after she has logged in and left. */
 static struct ticket ticket_of_alice(struct world *w)
 {
@@ -293,27 +287,28 @@ static void copying_the_secret_leaves_nothing_in_the_registers(void **state)
     session_free(&session);
 }
 
+#define WORLD_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, world_tear_down)
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_login_brings_a_ticket_for_this_handshakes_secret, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(registering_brings_a_ticket_too, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_ticket_lets_in_at_once_without_a_job_and_brings_the_next, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(tickets_end_a_lifetime_after_the_password, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_resumed_session_talks_like_any_other, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_takes_the_older_session_over, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(it_needs_no_database, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_changed_account_is_refused_and_may_log_in_as_often_as_any, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_deleted_account_is_refused, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(another_accounts_change_is_no_reason, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_change_while_the_session_enters_ends_it, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_change_between_the_database_and_the_entry_ends_a_login_too, set_up,
-                                        tear_down),
-        cmocka_unit_test_setup_teardown(a_login_may_know_of_a_later_change_than_the_table, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(an_account_without_an_epoch_gets_no_ticket, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(without_keys_there_are_no_tickets, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_secret_is_kept_as_long_as_the_session, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(copying_the_secret_leaves_nothing_in_the_registers, set_up, tear_down),
+        WORLD_TEST(a_login_brings_a_ticket_for_this_handshakes_secret),
+        WORLD_TEST(registering_brings_a_ticket_too),
+        WORLD_TEST(a_ticket_lets_in_at_once_without_a_job_and_brings_the_next),
+        WORLD_TEST(tickets_end_a_lifetime_after_the_password),
+        WORLD_TEST(a_resumed_session_talks_like_any_other),
+        WORLD_TEST(it_takes_the_older_session_over),
+        WORLD_TEST(it_needs_no_database),
+        WORLD_TEST(a_changed_account_is_refused_and_may_log_in_as_often_as_any),
+        WORLD_TEST(a_deleted_account_is_refused),
+        WORLD_TEST(another_accounts_change_is_no_reason),
+        WORLD_TEST(a_change_while_the_session_enters_ends_it),
+        WORLD_TEST(a_change_between_the_database_and_the_entry_ends_a_login_too),
+        WORLD_TEST(a_login_may_know_of_a_later_change_than_the_table),
+        WORLD_TEST(an_account_without_an_epoch_gets_no_ticket),
+        WORLD_TEST(without_keys_there_are_no_tickets),
+        WORLD_TEST(the_secret_is_kept_as_long_as_the_session),
+        WORLD_TEST(copying_the_secret_leaves_nothing_in_the_registers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

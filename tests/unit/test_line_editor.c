@@ -222,6 +222,16 @@ static void end_of_input_counts_on_an_empty_line_only(void **state)
     assert_line(editor, "b");
 }
 
+static void ctrl_c_and_ctrl_z_are_keys_and_leave_the_line_alone(void **state)
+{
+    struct line_editor *editor = *state;
+    type(editor, "half a line");
+    assert_int_equal(type(editor, "\x03"), LINE_EDITOR_INTERRUPT);
+    assert_int_equal(type(editor, "\x1a"), LINE_EDITOR_STOP);
+    assert_line(editor, "half a line");
+    assert_int_equal(type(editor, "\033[200~\x03\x1a\033[201~"), LINE_EDITOR_NOTHING);
+}
+
 static void a_full_line_takes_no_more_and_loses_nothing(void **state)
 {
     struct line_editor *editor = *state;
@@ -316,6 +326,7 @@ int main(void)
         TEST(lines_come_back_from_the_history),
         TEST(a_paste_with_newlines_is_not_sent_by_itself),
         TEST(end_of_input_counts_on_an_empty_line_only),
+        TEST(ctrl_c_and_ctrl_z_are_keys_and_leave_the_line_alone),
         TEST(a_full_line_takes_no_more_and_loses_nothing),
         TEST(the_cursor_is_drawn_where_it_is),
         TEST(a_long_line_scrolls_and_never_wraps),

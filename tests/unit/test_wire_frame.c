@@ -263,7 +263,7 @@ static void values_out_of_bounds_are_refused(void **state)
         "00*4 03 0001 00*32 0002 00 0401 aa*1025 00*32 00*64 00*64", /* of too many */
         "00*4 03 0001 00*32 0002 02 0001 aa 00*32 00*64 00*64",      /* resumed 2 */
         "00*4 05 00 00000000",                                       /* reason none */
-        "00*4 05 32 00000000",                                       /* no reason has 50 */
+        "00*4 05 35 00000000",                                       /* no reason has 53 */
         "00*4 05 ff 00000000",
         "00*4 00 0b 00000000", /* no such type */
         "00*4 06 0b 00000000",
@@ -422,7 +422,7 @@ static void a_refused_frame_lends_nothing(void **state)
     frame = by_hand("00000041 04 4142 00*62 00", room);
     assert_int_equal(frame_get_client_finish(frame, &cf), -1);
     assert_memory_equal(&cf, &no_client_finish, sizeof(cf));
-    assert_int_equal(frame_get_alert(by_hand("00000006 05 32 00000001", room), &a), -1);
+    assert_int_equal(frame_get_alert(by_hand("00000006 05 35 00000001", room), &a), -1);
     assert_memory_equal(&a, &no_alert, sizeof(a));
 }
 

@@ -307,6 +307,9 @@ static void every_reason_has_its_number_name_and_words(void **state)
         "code",
         "code_expired",
         "penalty",
+        "new_password",
+        "account_renamed",
+        "account_deleted",
     };
     assert_int_equal(sizeof(names) / sizeof(names[0]), REASON_COUNT);
     for (unsigned i = 0; i < REASON_COUNT; i++) {
