@@ -7,7 +7,7 @@ run_packages="gcc make libc6-dev binutils pkgconf util-linux procps
     libmariadb-dev mariadb-server-core mariadb-client mariadb-client-core
     libcrypt-dev nettle-dev libgmp-dev libevent-dev libinih-dev libjansson-dev libutf8proc-dev
     libcurl4-gnutls-dev python3"
-test_packages="git libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect python3-cryptography python3-pymysql python3-aiosmtpd tmux
+test_packages="git libcmocka-dev python3-pytest python3-pytest-xdist python3-pexpect python3-cryptography python3-pymysql python3-aiosmtpd tmux jq
     clang clang-tidy clang-format libclang-rt-14-dev cppcheck shellcheck gdb groff-base mandoc zsh strace systemd"
 bench_packages="python3-pymysql gnuplot-nox linux-perf"
 

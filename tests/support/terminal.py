@@ -1,5 +1,8 @@
 """A real terminal: tmux, with a program in its one pane."""
+import contextlib
+import os
 import re
+import signal
 import subprocess
 import time
 
@@ -83,5 +86,9 @@ class Terminal:
         return int(self._until("the end of the program", ended, seconds))
 
     def close(self):
+        """Whoever still runs is killed first: the end of a terminal sends several signals, and a sanitizer's last look at a program
+        doesn't survive them, but goes on for ever."""
+        with contextlib.suppress(subprocess.CalledProcessError, ProcessLookupError):
+            os.killpg(int(self._tmux("display-message", "-p", "#{pane_pid}")), signal.SIGKILL)
         subprocess.run(["tmux", "-S", self._socket, "kill-server"], stdin=subprocess.DEVNULL,
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
