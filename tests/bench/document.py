@@ -18,7 +18,7 @@ no document. A single measurement: `build/bin/kdc-bench MODE --spawn`; `kdc-benc
 READING = """## How to read it
 
 *limit* is what this machine allows for the same work, measured in the same run, in turns where both can be: bare `crypt_rn` on as many
-threads as there are workers; one `mpz_powm_sec`, one power of the generator from a table and one signature; a bare relay: a process of
+threads as there are workers; on as many, one `mpz_powm_sec`, one power of the generator from a table and one signature; a bare relay: a process of
 its own, with the same loop, frames, reactors and batching, and no encryption, directory or session. *ratio* is measured to limit. *wanted* and
 *at most* are the bounds that were set before: for the ratio, and for what was measured. *peer* is the best server of another kind, by published measurements on
 a machine of this kind: ngircd 26.1 and InspIRCd 3.15 (relay, round trips, memory), nats-server 2.9.10 (batched), MIT krb5kdc 1.20.1 (a key: one
