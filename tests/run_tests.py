@@ -25,7 +25,7 @@ FUZZ_SECONDS = 8
 UNIT_SECONDS = 60
 SHOWN_LINES = 60
 LONG_UNITS = ("test_sim_schedules", "test_handshake_tamper")  # begin first, so that nobody waits for them alone
-# For races, programs of one thread needn't be run once more.
+# For races, a program of one thread needn't be run once more. (What import hashes in threads, test_admin_import_many has.)
 LEFT_OUT = {"thread": ["admin_audit", "admin_database", "admin_export", "admin_import", "admin_user"]}
 
 SANITIZER_ENV = {
