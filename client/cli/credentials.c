@@ -95,7 +95,7 @@ static enum ask_result read_answer(int fd, const struct termios *asking, char *a
         const int typed_signal = got > 0 && asking != NULL ? signal_of(asking, byte) : 0;
         if (got <= 0 || typed_signal != 0) {
             secret_wipe(&byte, 1);
-            secret_wipe(answer, room); /* what there is of a password isn't left for as long as the program is stopped */
+            secret_wipe(answer, room); /* nothing of a password stays while we are stopped */
             *stopped = typed_signal == SIGTSTP;
             return ASK_INTERRUPTED;
         }
