@@ -38,7 +38,7 @@ void connection_log(const struct connection *c, enum log_level level, const char
     log_event(level, event, fields);
 }
 
-static void on_readable(evutil_socket_t fd, short what, void *argument)
+void connection_on_readable(evutil_socket_t fd, short what, void *argument)
 {
     (void)fd;
     (void)what;
@@ -68,13 +68,18 @@ static struct connection *make(struct reactor *reactor, int fd)
         free(c);
         return NULL;
     }
-    if (event_assign(&c->read_event, reactor->base, fd, EV_READ | EV_PERSIST, on_readable, c) != 0 ||
+    if (event_assign(&c->read_event, reactor->base, fd, EV_READ | EV_PERSIST, connection_on_readable, c) != 0 ||
         event_add(&c->read_event, NULL) != 0) {
         reactor_release_slot(reactor, &c->ref);
         free(c);
         return NULL;
     }
     return c;
+}
+
+void connection_use_stock(struct connection *c)
+{
+    buffer_init_with(&c->out, SIZE_MAX / 4, &c->reactor->buffers); /* output_max is watched where messages are sent */
 }
 
 void connection_open(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
@@ -84,6 +89,7 @@ void connection_open(struct reactor *reactor, int fd, const struct sockaddr *add
     if (c == NULL) {
         close(fd);
         admission_leave(reactor->server->admission, admission, false);
+        (void)atomic_fetch_sub_explicit(&reactor->load, 1, memory_order_relaxed);
         counter_add(&reactor->counters.ended, 1);
         return;
     }
@@ -95,7 +101,7 @@ void connection_open(struct reactor *reactor, int fd, const struct sockaddr *add
     c->spoken = c->accepted;
     c->frame_limit = FRAME_LEN_BEFORE_LOGIN;
     c->admission = *admission;
-    buffer_init_with(&c->out, SIZE_MAX / 4, &reactor->buffers); /* output_max is watched where messages are sent */
+    connection_use_stock(c);
     describe(address, len, c->source);
     timer_wheel_set(&reactor->wheel, &c->timer,
                     c->accepted + (uint64_t)reactor->live->config.handshake_deadline * 1000);
@@ -142,7 +148,9 @@ static void die(struct connection *c)
     close(c->fd);
     reactor_release_slot(reactor, &c->ref);
     admission_leave(reactor->server->admission, &c->admission, c->logged_in);
+    (void)atomic_fetch_sub_explicit(&reactor->load, 1, memory_order_relaxed);
     counter_add(&reactor->counters.ended, 1);
+    reactor_send_home(c);
     c->next_ended = reactor->ended;
     reactor->ended = c;
 }

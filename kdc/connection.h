@@ -80,10 +80,14 @@ struct connection {
     struct connection_offer
         *offer;              /* the ticket that was offered in it (connection_handshake.c); NULL: none are taken */
     struct job *with_worker; /* a handshake's or a login's, until it comes home */
+    struct move *move;       /* how it came from the reactor where it began (reactor_move.c); NULL: it is there */
     struct channel *channel;
     struct session *session;
     struct admission_source admission;
     char source[DIRECTORY_SOURCE_MAX];
+    bool moves; /* on the reactor's list of those that move, to next_seat */
+    uint32_t next_seat;
+    struct connection *next_moving;
     struct connection *next_unsent;
     struct connection *next_resumed;
     struct connection *next_ended;
@@ -121,6 +125,10 @@ void connection_seal(struct connection *c);
 /* connection.c */
 /* Gives its scheduled keys back if nothing has gone over it for so long: then true. */
 bool connection_cool(struct connection *c, uint64_t after_ms);
+/* Its output gathers in memory of its reactor's stock. */
+void connection_use_stock(struct connection *c);
+/* Its read_event's. */
+void connection_on_readable(evutil_socket_t fd, short what, void *connection);
 /* Ends. */
 /* Before the session: an alert, then FLUSHING. */
 void connection_alert(struct connection *c, enum reason reason, uint32_t retry_after);

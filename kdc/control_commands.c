@@ -110,7 +110,7 @@ static json_t *kick(struct server *server, const json_t *request)
         return NULL;
     }
     mail->reason = reason;
-    reactor_mail(server->reactors[entry.ref.reactor], &mail->mail);
+    reactor_mail(server->reactors[entry.ref.seat], &mail->mail);
     log_line(LOG_INFO, "kicked", LOG_TEXT("user", name.text), LOG_NUMBER("session", entry.ref.session),
              LOG_TEXT("reason", reason_name(reason)));
     return json_pack("{s:i}", "ended", 1);
@@ -139,7 +139,7 @@ static json_t *expires(struct server *server, const json_t *request)
         return NULL;
     }
     mail->expires = (uint64_t)json_integer_value(when);
-    reactor_mail(server->reactors[entry.ref.reactor], &mail->mail);
+    reactor_mail(server->reactors[entry.ref.seat], &mail->mail);
     return json_pack("{s:i}", "told", 1);
 }
 

@@ -46,6 +46,8 @@ void conversation_issue(const struct session_host *host, const struct issue *iss
     }
     grant->issue = *issue;
     grant->first = true;
+    /* The way of all its grants: none overtakes another, wherever the session sat when it was opened. */
+    grant->mail.to.seat = grant->mail.to.reactor;
     grant->key_len = suite->issued_key_len;
     counter_add(&host->counters->keys_issued, 1);
     log_issued(host, issue);
@@ -66,12 +68,13 @@ static void give_up(const struct session_host *host, const struct mail_grant *gr
     }
 }
 
-void conversation_pass_grant(const struct session_host *host, const struct mail_grant *grant)
+void conversation_pass_grant(const struct session_host *host, const struct mail_grant *grant,
+                             const struct session_ref *to)
 {
     if (!grant->first) {
         return;
     }
-    struct mail_grant *second = mail_new(MAIL_GRANT, &grant->mail.from, &grant->mail.to, 0);
+    struct mail_grant *second = mail_new(MAIL_GRANT, to, &grant->mail.to, 0);
     if (second == NULL) {
         give_up(host, grant);
         return;

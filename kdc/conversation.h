@@ -18,6 +18,7 @@
 void conversation_issue(const struct session_host *host, const struct issue *issue);
 /* The first session has taken the grant, or isn't there: posts it to the second. Nothing, if this was the second's. Thread: the
  * session's. */
-void conversation_pass_grant(const struct session_host *host, const struct mail_grant *grant);
+void conversation_pass_grant(const struct session_host *host, const struct mail_grant *grant,
+                             const struct session_ref *second);
 
 #endif

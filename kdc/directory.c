@@ -317,6 +317,18 @@ void directory_set_congested(struct directory *directory, const struct name *nam
     pthread_mutex_unlock(&shard->lock);
 }
 
+void directory_set_seat(struct directory *directory, const struct name *name, const struct session_ref *ref,
+                        uint32_t seat)
+{
+    const uint64_t hash = hash_name(directory, name);
+    struct shard *shard = lock_shard(directory, hash);
+    struct node *node = find_node(shard, hash, name);
+    if (node != NULL && node->online && session_ref_equal(&node->entry.ref, ref)) {
+        node->entry.ref.seat = seat;
+    }
+    pthread_mutex_unlock(&shard->lock);
+}
+
 size_t directory_count(struct directory *directory)
 {
     size_t count = 0;

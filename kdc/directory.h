@@ -73,6 +73,10 @@ void directory_set_conversations(struct directory *directory, const struct name 
 void directory_set_congested(struct directory *directory, const struct name *name, const struct session_ref *ref,
                              bool congested);
 
+/* The session sits with another reactor now. Likewise. */
+void directory_set_seat(struct directory *directory, const struct name *name, const struct session_ref *ref,
+                        uint32_t seat);
+
 size_t directory_count(struct directory *directory);
 
 /* The first `max` entries behind `after` (NULL: from the first) by name. *entries is the caller's to free (NULL when *count is

@@ -84,6 +84,7 @@ enum figure_id {
     FIGURE_JOBS_DISPLACED,
     /* reactors */
     FIGURE_REACTORS,
+    FIGURE_MOVED,
     FIGURE_INBOX_ITEMS,
     FIGURE_INBOX_LONGEST,
     /* guessing */

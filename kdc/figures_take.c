@@ -294,6 +294,10 @@ static void put_reactors(struct server *server, struct figures *figures)
     put(figures, FIGURE_REACTORS, server->reactor_count);
     for (unsigned i = 0; i < server->reactor_count; i++) {
         (void)snprintf(word, sizeof word, "%u", i);
+        figures_put(figures, FIGURE_MOVED, word, (double)counter_read(&server->reactors[i]->counters.moved));
+    }
+    for (unsigned i = 0; i < server->reactor_count; i++) {
+        (void)snprintf(word, sizeof word, "%u", i);
         figures_put(figures, FIGURE_INBOX_ITEMS, word,
                     (double)counter_read(&server->reactors[i]->counters.inbox_items));
     }

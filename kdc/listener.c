@@ -36,8 +36,7 @@ struct listener {
     struct event *pause_event;
     struct event *refused_event;
     char address[LISTENER_ADDRESS_MAX];
-    unsigned fit;    /* connections that there are descriptors for */
-    uint64_t *given; /* connections, to each reactor */
+    unsigned fit; /* connections that there are descriptors for */
     int refused[REFUSED_MAX];
     size_t refused_count;
     size_t refused_old; /* of those: there for a turn of the timer already */
@@ -109,9 +108,9 @@ static void complain(struct listener *l, enum admission_verdict verdict)
 static unsigned fewest(const struct listener *l)
 {
     unsigned best = 0;
-    uint64_t best_load = UINT64_MAX;
+    uint32_t best_load = UINT32_MAX;
     for (unsigned i = 0; i < l->server->reactor_count; i++) {
-        const uint64_t load = l->given[i] - counter_read(&l->server->reactors[i]->counters.ended);
+        const uint32_t load = atomic_load_explicit(&l->server->reactors[i]->load, memory_order_relaxed);
         if (load < best_load) {
             best = i;
             best_load = load;
@@ -143,9 +142,7 @@ static void admit(struct listener *l, int fd, const struct sockaddr *address, so
         admission_leave(l->server->admission, &source, false);
         complain(l, ADMISSION_NO_MEMORY);
         close(fd);
-        return;
     }
-    l->given[number]++;
 }
 
 /* No descriptors or no memory: a readable listener would spin. */
@@ -257,11 +254,10 @@ struct listener *listener_new(struct server *server, struct event_base *base, ch
         return NULL;
     }
     describe(l);
-    l->given = calloc(server->reactor_count, sizeof *l->given);
     l->accept_event = event_new(base, l->fd, EV_READ | EV_PERSIST, on_accept, l);
     l->pause_event = event_new(base, -1, 0, on_pause_over, l);
     l->refused_event = event_new(base, -1, 0, on_refused_timer, l);
-    if (l->given == NULL || l->accept_event == NULL || l->pause_event == NULL || l->refused_event == NULL ||
+    if (l->accept_event == NULL || l->pause_event == NULL || l->refused_event == NULL ||
         event_add(l->accept_event, NULL) != 0) {
         (void)snprintf(error, LISTENER_ERROR_MAX, "no memory for a listening socket");
         listener_free(&l);
@@ -288,7 +284,6 @@ void listener_free(struct listener **listener)
     }
     close_refused(l, l->refused_count);
     close(l->fd);
-    free(l->given);
     free(l);
     *listener = NULL;
 }

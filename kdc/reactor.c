@@ -29,8 +29,19 @@ static void deliver_mail(struct reactor *reactor, struct mail *mail)
 {
     if (mail->type == MAIL_ISSUE) {
         conversation_issue(&reactor->host, &((struct mail_issue *)mail)->issue);
+        mail_free(mail);
+        return;
+    }
+    const uint32_t seat = reactor_seat_of(reactor, &mail->to);
+    if (seat != reactor->number) {
+        mail->to.seat = seat;
+        reactor_mail(reactor->server->reactors[seat], mail);
+        return;
+    }
+    if (mail->type == MAIL_COME) {
+        reactor_take_call(reactor, (struct mail_come *)mail);
     } else {
-        struct connection *c = reactor_find(reactor, &mail->to);
+        struct connection *c = reactor_find_session(reactor, &mail->to);
         if (c != NULL && c->session != NULL) {
             session_mail(c->session, mail);
         } else {
@@ -91,6 +102,12 @@ static void deliver(struct reactor *reactor, struct inbox_item *item)
     case REACTOR_ACCEPTED:
         reactor_let_wait(reactor, item);
         return;
+    case REACTOR_GUEST_LEFT:
+        reactor_guest_left(reactor, item);
+        return;
+    case REACTOR_GUESTS:
+        reactor_seat_guests(reactor);
+        break;
     case REACTOR_CONFIG:
         use_config(reactor, ((struct new_config *)item)->live);
         break;
@@ -199,6 +216,7 @@ static void finish_turn(struct reactor *reactor)
         send_all(reactor);
         resume_all(reactor);
     } while (reactor->own_oldest != NULL || reactor->unsent != NULL || reactor->resumed != NULL);
+    reactor_move_some(reactor);
     free_ended(reactor);
     secret_wipe_left_residue();
     reactor->more = reactor->accepted_oldest != NULL || !inbox_may_sleep(&reactor->inbox);
@@ -263,6 +281,8 @@ struct reactor *reactor_new(struct server *server, uint32_t number, struct live_
     buffer_stock_init(&reactor->buffers, BUFFERS_SPARE);
     mail_stock_init(&reactor->mails, MAILS_MAX);
     reactor->read_buffer = secret_alloc(REACTOR_READ_LEN);
+    reactor->arrivals.wake_fd = -1;
+    inbox_stay_awake(&reactor->arrivals);
     const int inbox = inbox_init(&reactor->inbox);
     if (inbox != 0 || reactor->read_buffer == NULL || make_events(reactor) != 0) {
         reactor_free(&reactor);
@@ -288,9 +308,13 @@ static void discard(struct reactor *reactor, struct inbox_item *item)
     case REACTOR_ACCEPTED:
         reactor_turn_away(reactor, item);
         return;
+    case REACTOR_GUEST_LEFT:
+        reactor_guest_left(reactor, item);
+        return;
     case REACTOR_CONFIG:
         live_config_drop(&((struct new_config *)item)->live);
         break;
+    case REACTOR_GUESTS:
     case REACTOR_DRAIN:
         break;
     }
@@ -299,6 +323,7 @@ static void discard(struct reactor *reactor, struct inbox_item *item)
 
 void reactor_lose_connections(struct reactor *reactor)
 {
+    reactor_seat_guests(reactor);
     for (uint32_t i = 0; i < reactor->slot_count; i++) {
         if (reactor->slots[i].connection != NULL) {
             connection_lost(reactor->slots[i].connection, REASON_SHUTTING_DOWN);
@@ -343,6 +368,7 @@ void reactor_free(struct reactor **reactor)
     mail_stock_clear(&r->mails);
     secret_free(&r->read_buffer);
     live_config_drop(&r->live);
+    reactor_free_guests(r);
     free(r->slots);
     free(r);
     *reactor = NULL;

@@ -39,17 +39,33 @@ enum reactor_item { /* inbox_item.kind */
                     REACTOR_MAIL,
                     REACTOR_JOB,
                     REACTOR_ACCEPTED,
+                    REACTOR_GUESTS,
+                    REACTOR_GUEST_LEFT,
                     REACTOR_CONFIG,
                     REACTOR_DRAIN,
 };
 
 struct reactor_slot {
-    struct connection *connection; /* NULL: free */
-    uint32_t generation;
+    struct connection *connection; /* NULL: free, or lent */
+    uint32_t generation;           /* of its present connection, or of the next */
     union {
         uint32_t next_free; /* while it is free */
         uint32_t warm;      /* while it is taken: 1 when its connection may hold scheduled keys (reactor_idle.c) */
+        uint32_t seat;      /* while it is lent: its connection sits with that reactor (reactor_move.c) */
     };
+};
+
+/* A connection that sits here and began elsewhere. */
+struct guest {
+    bool there;
+    uint32_t generation; /* of the slot where it began */
+    uint32_t slot;       /* here */
+};
+
+/* By the slot where it began. */
+struct guest_list {
+    struct guest *guests;
+    uint32_t count;
 };
 
 struct reactor {
@@ -59,8 +75,9 @@ struct reactor {
     struct event_base *base;
     struct event *wake;
     struct event *tick;
-    struct inbox inbox; /* any thread may push */
-    bool more;          /* at the turn's end there was something left in the inbox, or of what it had brought */
+    struct inbox inbox;    /* any thread may push */
+    struct inbox arrivals; /* connections that come from other reactors, which push; nobody sleeps at it */
+    bool more;             /* at the turn's end there was something left in the inbox, or of what it had brought */
     struct inbox_item *own_oldest;
     struct inbox_item *own_newest;
     struct inbox_item *accepted_oldest; /* connections that wait for their turn */
@@ -80,9 +97,12 @@ struct reactor {
     uint32_t next_idle;  /* slot where reactor_give_back goes on */
     uint32_t ticks;
     size_t connections;
+    struct guest_list *guests;  /* of each reactor; NULL: there never were any */
+    _Atomic uint32_t load;      /* connections that are here, or about to come: any thread */
     struct connection *unsent;  /* have something to send at the end as of this event */
     struct connection *ended;   /* are freed at the end as of this event */
     struct connection *resumed; /* may read again, and have something kept to look at */
+    struct connection *moving;  /* were asked to sit elsewhere */
     bool draining;
     uint64_t drain_until;
 };
@@ -107,7 +127,7 @@ int reactor_reload(struct reactor *reactor, struct live_config *live) __attribut
 
 /* ---- from any thread ---- */
 
-/* A connection for it, which takes fd over. -1 when memory is out. */
+/* A connection for it, which takes fd over and counts in its load. -1 when memory is out. */
 int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *address, socklen_t len,
                      const struct admission_source *source) __attribute__((warn_unused_result));
 void reactor_job_done(struct reactor *reactor, struct job *job);
@@ -128,6 +148,32 @@ struct connection *reactor_find(const struct reactor *reactor, const struct sess
 int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
     __attribute__((warn_unused_result));
 void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref);
+/* The connection sits elsewhere from now on, and is known by this place all the same; it has ended. */
+void reactor_lend_slot(struct reactor *reactor, const struct session_ref *ref, uint32_t seat);
+void reactor_take_slot_back(struct reactor *reactor, const struct session_ref *ref);
+/* A connection that began at `home`, elsewhere, is in that slot of ours; -1 when memory is out. It isn't any more. All of them. */
+int reactor_note_guest(struct reactor *reactor, const struct session_ref *home, uint32_t slot)
+    __attribute__((warn_unused_result));
+void reactor_forget_guest(struct reactor *reactor, const struct session_ref *home);
+void reactor_free_guests(struct reactor *reactor);
+/* The reactor that this session sits with, as far as is known here: ours, even if it isn't there any more, or another. */
+uint32_t reactor_seat_of(const struct reactor *reactor, const struct session_ref *ref);
+/* The connection of a session that sits here, or has come by now; NULL when it doesn't. */
+struct connection *reactor_find_session(struct reactor *reactor, const struct session_ref *ref);
+
+/* reactor_move.c: two who talk sit together. */
+/* A conversation begins between our connection's session and another, which may have others already. */
+void reactor_bring_together(struct connection *connection, const struct session_ref *peer, bool peer_is_free);
+/* Takes MAIL_COME. */
+void reactor_take_call(struct reactor *reactor, const struct mail_come *mail);
+/* At a turn's end: those go that were asked to. */
+void reactor_move_some(struct reactor *reactor);
+/* Those that have come from other reactors are here from now on. */
+void reactor_seat_guests(struct reactor *reactor);
+/* One of ours has ended elsewhere. */
+void reactor_guest_left(struct reactor *reactor, struct inbox_item *item);
+/* Of a connection that ends: if it began elsewhere, its slot there is free. */
+void reactor_send_home(struct connection *connection);
 /* At the start of every callback: reads the clock into reactor->now, and from here to the turn's end nobody wakes us. */
 void reactor_touch_clock(struct reactor *reactor);
 /* The functions that sessions act through (reactor_host.c). */

@@ -29,6 +29,7 @@ int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *add
     accepted->address_len = len;
     memcpy(&accepted->address, address, len);
     accepted->item.kind = REACTOR_ACCEPTED;
+    (void)atomic_fetch_add_explicit(&reactor->load, 1, memory_order_relaxed);
     inbox_push(&reactor->inbox, &accepted->item);
     return 0;
 }

@@ -42,7 +42,7 @@ static void post_own(struct reactor *reactor, struct mail *mail)
 static void host_post(void *context, struct mail *mail)
 {
     struct reactor *reactor = context;
-    uint32_t number = mail->to.reactor;
+    uint32_t number = mail->to.seat;
     if (mail->type == MAIL_ISSUE) {
         number = (uint32_t)(((struct mail_issue *)mail)->issue.conversation % reactor->server->reactor_count);
     }
@@ -90,12 +90,12 @@ static void host_account_changed(void *context, const struct name *name, const s
     struct mail_end *mail = mail_new(MAIL_END, &entry.ref, &nobody, 0);
     if (mail != NULL) {
         mail->reason = reason;
-        reactor_mail(reactor->server->reactors[entry.ref.reactor], &mail->mail);
+        reactor_mail(reactor->server->reactors[entry.ref.seat], &mail->mail);
     }
 }
 
 static bool pass_on(struct reactor *reactor, const struct session_ref *to, const struct session_ref *from,
-                    struct bytes plain)
+                    struct bytes plain, uint32_t seat)
 {
     struct mail_ciphertext *mail = mail_stock_take(&reactor->mails, to, from, plain.len);
     if (mail == NULL) {
@@ -103,17 +103,19 @@ static bool pass_on(struct reactor *reactor, const struct session_ref *to, const
     }
     mail->len = plain.len;
     memcpy(mail->plain, plain.data, plain.len);
-    reactor_mail(reactor->server->reactors[to->reactor], &mail->mail);
+    mail->mail.to.seat = seat;
+    reactor_mail(reactor->server->reactors[seat], &mail->mail);
     return true;
 }
 
 static bool host_pass(void *context, const struct session_ref *to, const struct session_ref *from, struct bytes plain)
 {
     struct reactor *reactor = context;
-    if (to->reactor != reactor->number) {
-        return pass_on(reactor, to, from, plain);
+    const uint32_t seat = to->seat == reactor->number ? reactor_seat_of(reactor, to) : to->seat;
+    if (seat != reactor->number) {
+        return pass_on(reactor, to, from, plain, seat);
     }
-    struct connection *c = reactor_find(reactor, to);
+    struct connection *c = reactor_find_session(reactor, to);
     if (c == NULL || c->session == NULL || !session_is_in(c->session)) {
         return false;
     }
@@ -174,6 +176,11 @@ static void host_end(void *link, enum reason reason, bool tell)
     connection_finish(c);
 }
 
+static void host_bring_together(void *link, const struct session_ref *peer, bool peer_is_free)
+{
+    reactor_bring_together(link, peer, peer_is_free);
+}
+
 static struct admission_source host_origin(void *link)
 {
     return ((const struct connection *)link)->admission;
@@ -225,6 +232,7 @@ void reactor_fill_host(struct reactor *reactor)
         .logged_in = host_logged_in,
         .rescheduled = host_rescheduled,
         .end = host_end,
+        .bring_together = host_bring_together,
         .origin = host_origin,
         .delay = host_delay,
         .submit = host_submit,

@@ -64,7 +64,7 @@ static void deliver(void *context, struct job *job)
 static void deliver_mail(void *context, struct mail *mail)
 {
     const struct server *server = context;
-    uint32_t number = mail->to.reactor;
+    uint32_t number = mail->to.seat;
     if (mail->type == MAIL_ISSUE) {
         number = (uint32_t)(((const struct mail_issue *)mail)->issue.conversation % server->reactor_count);
     }

@@ -198,7 +198,7 @@ void session_mail_lost(const struct session_host *host, const struct mail *mail)
         host->post(host->context, &answer->mail);
     } else if (mail->type == MAIL_GRANT) {
         /* If it was the first of the two, the second sees that nobody is there: it may be the opener, who wants an answer. */
-        conversation_pass_grant(host, (const struct mail_grant *)mail);
+        conversation_pass_grant(host, (const struct mail_grant *)mail, &mail->from);
         const struct issue *issue = &((const struct mail_grant *)mail)->issue;
         const struct session_ref *other = session_ref_equal(&issue->a, &mail->to) ? &issue->b : &issue->a;
         struct mail_leg *answer = mail_new(MAIL_PEER_GONE, other, &mail->to, 0);
@@ -264,6 +264,7 @@ void session_mail(struct session *session, const struct mail *mail)
         session_take_unissued(session, (const struct mail_issue *)mail);
         return;
     case MAIL_ISSUE: /* for owners, not for sessions */
+    case MAIL_COME:  /* for reactors */
         return;
     }
 }
@@ -278,6 +279,18 @@ void session_job_done(struct session *session, struct job *job)
         return;
     }
     job->done(job, session);
+}
+
+bool session_may_move(const struct session *session)
+{
+    return session->state == SESSION_IN && session->live_legs == 0 && session->jobs == 0 &&
+           session->waiting_oldest == NULL && session->guesses == NULL;
+}
+
+void session_moved(struct session *session, const struct session_host *host, uint32_t seat)
+{
+    session->host = host;
+    session->ref.seat = seat;
 }
 
 bool session_is_in(const struct session *session)
@@ -298,6 +311,11 @@ uint64_t session_expires(const struct session *session)
 bool session_is_congested(const struct session *session)
 {
     return session->congested;
+}
+
+const struct name *session_name(const struct session *session)
+{
+    return &session->name;
 }
 
 const struct session_ref *session_ref_of(const struct session *session)

@@ -31,7 +31,7 @@ struct account_changes;
 struct letter;
 struct penalties;
 
-/* What a session lives in. Lent to the session for its whole life. `context` is the host's own, `link` is what
+/* What a session lives in. Lent to the session for its whole life, or until session_moved. `context` is the host's own, `link` is what
  * session_new was given for this session's connection. */
 struct session_host {
     void *context;
@@ -83,6 +83,9 @@ struct session_host {
     /* The session is over: no call of ours reaches the link afterwards. If `tell`, the client gets a close with this
      * reason. The session is freed later, not within this call. */
     void (*end)(void *link, enum reason reason, bool tell);
+    /* A conversation begins with that session, which has no other yet if it is free: the two may be brought closer together, which
+     * changes nothing of what is above. */
+    void (*bring_together)(void *link, const struct session_ref *peer, bool peer_is_free);
     /* The source that its connection draws on. */
     struct admission_source (*origin)(void *link);
     /* Asks for session_delayed, so much later; not asked for again before that. The login's deadline moves on by as much. */
@@ -133,12 +136,19 @@ void session_close(struct session *session, enum reason reason);
 /* The transport is gone, or has failed for this reason. Nothing is sent. */
 void session_lost(struct session *session, enum reason reason);
 
+/* It may live in another host from now on: it has no conversation, and nobody works for it. */
+bool session_may_move(const struct session *session);
+/* It does, on that host's thread; `seat` is the reactor (session_ref.h). */
+void session_moved(struct session *session, const struct session_host *host, uint32_t seat);
+
 bool session_is_in(const struct session *session);   /* logged in, not ended */
 bool session_is_over(const struct session *session); /* ended */
 /* Too much is waiting for its client, and its peers are held up: see session_drained. */
 bool session_is_congested(const struct session *session);
 /* When its account ends, and the session with it (the host closes it: account_expired): milliseconds since 1970 UTC; 0: never. */
 uint64_t session_expires(const struct session *session);
+/* Its user's; empty before login. */
+const struct name *session_name(const struct session *session);
 const struct session_ref *session_ref_of(const struct session *session);
 
 #endif

@@ -171,11 +171,11 @@ struct leg *session_leg_set(struct session *s, uint64_t conversation, const stru
             return NULL;
         }
     }
-    if (leg->gone) {
+    if (leg->gone) { /* while it lasts, what is passed on keeps its way */
+        leg->peer = *peer;
         leg->gone = false;
         count_live(s, 1);
     }
-    leg->peer = *peer;
     leg->peer_name = *peer_name;
     leg->used = ++s->uses;
     return leg;

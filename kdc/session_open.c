@@ -67,7 +67,9 @@ static void issue(struct session *s, uint32_t request, const struct directory_en
         const enum reason reason = mail->reason;
         mail_free(&mail->mail);
         session_refuse(s, request, reason, retry_after);
+        return;
     }
+    s->host->bring_together(s->link, &peer->ref, peer->conversations == 0);
 }
 
 void session_take_unissued(struct session *s, const struct mail_issue *mail)
@@ -192,10 +194,10 @@ void session_open(struct session *s, const struct message_open *m)
 
 /* Whether the peer's session is still the one that the grant names. It leaves the directory before it tells anyone: so if
  * its news came before this grant, we see it here, and otherwise they will find our leg. */
-static bool still_there(const struct session *s, const struct name *name, const struct session_ref *ref)
+static bool still_there(const struct session *s, const struct name *name, const struct session_ref *ref,
+                        struct directory_entry *entry)
 {
-    struct directory_entry entry;
-    return directory_find(s->host->directory, name, &entry) && session_ref_equal(&entry.ref, ref);
+    return directory_find(s->host->directory, name, entry) && session_ref_equal(&entry->ref, ref);
 }
 
 static void send_grant(struct session *s, const struct mail_grant *grant, uint32_t request)
@@ -220,24 +222,27 @@ void session_take_grant(struct session *s, const struct mail_grant *grant)
     const bool opener = session_ref_equal(&issue->a, &s->ref);
     const struct session_ref *peer = opener ? &issue->b : &issue->a;
     const struct name *peer_name = opener ? &issue->name_b : &issue->name_a;
-    if (!still_there(s, peer_name, peer)) {
+    struct directory_entry entry;
+    if (!still_there(s, peer_name, peer, &entry)) {
         if (opener) {
             session_refuse(s, issue->request, REASON_PEER_OFFLINE, 0);
             session_watch(s, peer_name);
         }
         return;
     }
-    if (session_leg_set(s, issue->conversation, peer, peer_name) == NULL) {
+    const struct leg *leg = session_leg_set(s, issue->conversation, &entry.ref, peer_name);
+    if (leg == NULL) {
         session_mail_lost(s->host, &grant->mail);
         if (opener) {
             session_refuse(s, issue->request, REASON_INTERNAL, 1);
         }
         return;
     }
+    const struct session_ref second = leg->peer; /* as the leg goes, so that what is passed on stays behind it */
     if (opener) {
         session_request_end(s, issue->request);
     }
     send_grant(s, grant, opener ? issue->request : 0);
     session_watch_output(s);
-    conversation_pass_grant(s->host, grant);
+    conversation_pass_grant(s->host, grant, &second);
 }

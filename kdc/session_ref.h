@@ -9,9 +9,10 @@
 #include <stdint.h>
 
 struct session_ref {
-    uint32_t reactor;
+    uint32_t reactor;    /* where its connection began: its name for good, with the next two, wherever it sits */
     uint32_t slot;       /* of that reactor */
     uint32_t generation; /* of that slot: another one for each connection that it holds */
+    uint32_t seat;       /* the reactor that it sat with when this was written (reactor_move.c) */
     uint64_t session;    /* the session's number; 0 before login */
 };
 

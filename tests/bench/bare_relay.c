@@ -342,7 +342,8 @@ static void on_accept(evutil_socket_t listening, short what, void *argument)
     }
     item->head.kind = ITEM_ACCEPTED;
     item->fd = fd;
-    inbox_push(&relay->reactors[relay->next++ % relay->reactor_count].inbox, &item->head);
+    /* Who come one after the other are a pair: they sit together, as kdcd's do in the end. */
+    inbox_push(&relay->reactors[relay->next++ / 2 % relay->reactor_count].inbox, &item->head);
 }
 
 static void on_input_ended(evutil_socket_t fd, short what, void *argument)

@@ -300,19 +300,12 @@ void traffic_drain(struct traffic *traffic)
 
 /* ---- its life ---- */
 
-/* A server of two reactors deals its connections out in turns. So that half of the pairs have both ends on one reactor and
- * half on two, every second two pairs connect crosswise. */
+/* Pair by pair. kdcd deals its connections out in turns: with two reactors every pair begins apart. */
 static void set_order(struct traffic *traffic)
 {
     for (size_t i = 0; i < traffic->pair_count; i++) {
-        struct pair *pair = &traffic->pairs[i];
-        struct bench_session **at = &traffic->order[2 * i];
-        at[0] = &pair->a;
-        at[1] = &pair->b;
-        if (i % 4 == 3) {
-            at[-1] = &pair->a;
-            at[0] = &pair[-1].b;
-        }
+        traffic->order[2 * i] = &traffic->pairs[i].a;
+        traffic->order[2 * i + 1] = &traffic->pairs[i].b;
     }
 }
 

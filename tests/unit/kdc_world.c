@@ -166,6 +166,14 @@ static void host_end(void *link, enum reason reason, bool tell)
     c->reason = reason;
 }
 
+/* Here all sit together. */
+static void host_bring_together(void *link, const struct session_ref *peer, bool peer_is_free)
+{
+    (void)link;
+    (void)peer;
+    (void)peer_is_free;
+}
+
 static struct admission_source host_origin(void *link)
 {
     return ((struct client *)link)->origin;
@@ -250,6 +258,7 @@ struct world *world_new(void)
                                      .logged_in = host_logged_in,
                                      .rescheduled = host_rescheduled,
                                      .end = host_end,
+                                     .bring_together = host_bring_together,
                                      .origin = host_origin,
                                      .delay = host_delay,
                                      .submit = host_submit };

@@ -302,7 +302,7 @@ static uint64_t end(struct sim *sim, enum sim_person person, enum reason reason)
     if (mail == NULL)
         return 0;
     mail->reason = reason;
-    reactor_mail(sim->kdc.server->reactors[entry.ref.reactor], &mail->mail);
+    reactor_mail(sim->kdc.server->reactors[entry.ref.seat], &mail->mail);
     return entry.ref.session;
 }
 
@@ -343,7 +343,9 @@ void sim_kdc_pass_time(struct sim *sim)
 /* The other end of a leg, if it is there. */
 static const struct leg *other_end(const struct sim *sim, const struct session *session, const struct leg *leg)
 {
-    const struct connection *c = reactor_find(sim->kdc.server->reactors[leg->peer.reactor], &leg->peer);
+    struct reactor *const *reactors = sim->kdc.server->reactors;
+    const uint32_t seat = reactor_seat_of(reactors[leg->peer.reactor], &leg->peer);
+    const struct connection *c = reactor_find_session(reactors[seat], &leg->peer);
     for (size_t i = 0; c != NULL && c->session != NULL && i < c->session->leg_count; i++) {
         const struct leg *other = &c->session->legs[i];
         if (other->conversation == leg->conversation && !other->gone && session_ref_equal(&other->peer, &session->ref))
