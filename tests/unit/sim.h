@@ -91,6 +91,9 @@ unsigned sim_tickets_taken(const struct sim *sim);             /* in handshakes,
 unsigned sim_resumed(const struct sim *sim);                   /* of all clients, those that were by ticket */
 unsigned sim_refused(const struct sim *sim, unsigned device, int reason);
 int sim_last_error(const struct sim *sim, unsigned device); /* why the last connection ended */
+unsigned sim_seat(const struct sim *sim,
+                  enum sim_person person); /* the reactor of the KDC's that has them, who are in */
+unsigned sim_moved(const struct sim *sim); /* connections, from one reactor to another */
 bool sim_told_online(const struct sim *sim, unsigned device, enum sim_person peer);
 bool sim_told_offline(const struct sim *sim, unsigned device, enum sim_person peer);
 size_t sim_answers(const struct sim *sim, unsigned device); /* to sim_ask, and refusals of it */

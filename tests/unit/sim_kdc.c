@@ -380,10 +380,41 @@ static void check_windows(struct sim *sim, const struct session *session, const 
         sim_fail(sim, "%s is held up, and nobody reads slowly", session->name.text);
 }
 
+/* Nobody is on the way from one to another. */
+static void check_seats(struct sim *sim, struct reactor *reactor)
+{
+    if (atomic_load(&reactor->load) != reactor->connections)
+        sim_fail(sim, "reactor %u has %zu connections, and counts on %u", reactor->number, reactor->connections,
+                 atomic_load(&reactor->load));
+    for (uint32_t i = 0; i < reactor->slot_count; i++) {
+        const struct connection *c = reactor->slots[i].connection;
+        if (c != NULL && c->session != NULL &&
+            (reactor_find_session(reactor, session_ref_of(c->session)) != c ||
+             reactor_seat_of(reactor, session_ref_of(c->session)) != reactor->number))
+            sim_fail(sim, "%s isn't found with reactor %u", c->session->name.text, reactor->number);
+    }
+}
+
+unsigned sim_seat(const struct sim *sim, enum sim_person person)
+{
+    const struct name name = name_of(person);
+    struct directory_entry entry;
+    return directory_find(sim->kdc.server->directory, &name, &entry) ? entry.ref.seat : SIM_REACTORS;
+}
+
+unsigned sim_moved(const struct sim *sim)
+{
+    unsigned moved = 0;
+    for (unsigned r = 0; r < SIM_REACTORS; r++)
+        moved += (unsigned)counter_read(&sim->kdc.server->reactors[r]->counters.moved);
+    return moved;
+}
+
 void sim_kdc_check(struct sim *sim)
 {
     for (unsigned r = 0; sim->kdc.server != NULL && r < SIM_REACTORS; r++) {
-        const struct reactor *reactor = sim->kdc.server->reactors[r];
+        struct reactor *reactor = sim->kdc.server->reactors[r];
+        check_seats(sim, reactor);
         for (uint32_t i = 0; i < reactor->slot_count; i++) {
             const struct connection *c = reactor->slots[i].connection;
             if (c != NULL && c->session != NULL && session_is_in(c->session))

@@ -58,6 +58,8 @@ bool __real_directory_remove(struct directory *, const struct name *, const stru
 bool __wrap_directory_remove(struct directory *, const struct name *, const struct session_ref *);
 bool __real_directory_find(struct directory *, const struct name *, struct directory_entry *);
 bool __wrap_directory_find(struct directory *, const struct name *, struct directory_entry *);
+void __real_directory_set_seat(struct directory *, const struct name *, const struct session_ref *, uint32_t);
+void __wrap_directory_set_seat(struct directory *, const struct name *, const struct session_ref *, uint32_t);
 enum directory_watch __real_directory_find_or_watch(struct directory *, const struct name *, const struct session_ref *,
                                                     struct directory_entry *);
 enum directory_watch __wrap_directory_find_or_watch(struct directory *, const struct name *, const struct session_ref *,
@@ -361,6 +363,14 @@ bool __wrap_directory_find(struct directory *directory, const struct name *name,
     const bool result = __real_directory_find(directory, name, entry);
     sim_meanwhile(world);
     return result;
+}
+
+void __wrap_directory_set_seat(struct directory *directory, const struct name *name, const struct session_ref *ref,
+                               uint32_t seat)
+{
+    sim_meanwhile(world);
+    __real_directory_set_seat(directory, name, ref, seat);
+    sim_meanwhile(world);
 }
 
 enum directory_watch __wrap_directory_find_or_watch(struct directory *directory, const struct name *name,
