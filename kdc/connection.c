@@ -150,7 +150,7 @@ static void die(struct connection *c)
     admission_leave(reactor->server->admission, &c->admission, c->logged_in);
     (void)atomic_fetch_sub_explicit(&reactor->load, 1, memory_order_relaxed);
     counter_add(&reactor->counters.ended, 1);
-    reactor_send_home(c);
+    reactor_give_slot_back(c);
     c->next_ended = reactor->ended;
     reactor->ended = c;
 }

@@ -7,11 +7,12 @@
  *
  * Input goes through the reactor's one buffer; only the beginning of a frame whose end hasn't arrived is kept here, so an
  * idle connection holds no input memory, and a slow one what it has sent. Output gathers until the end of the reactor's
- * turn, in memory of the reactor's stock. One timer, whose meaning is the phase's. Thread: the reactor's.
+ * turn, in memory of the reactor's stock. One timer, whose meaning is the phase's. Thread: its reactor's; nobody's while it
+ * moves.
  *
  * What a session that is logged in and silent takes, in bytes (x86-64, glibc), whatever its suite:
  *
- *    480  struct connection, of which libevent's struct event 128; with malloc's own 8, rounded up to 16, as the next two
+ *    496  struct connection, of which libevent's struct event 128; with malloc's own 8, rounded up to 16, as the next two
  *    336  struct session
  *    192  the directory's entry, and its share of the buckets: 12
  *    256  struct channel: two traffic secrets and their counts, in secret memory
@@ -19,10 +20,11 @@
  *     32  libevent's entry for the descriptor; and 8 to 16 for each reactor in its table of descriptors
  *     26  the slot, in an array that doubles
  *
- * together about 1,410. Measured by kdc-bench idle, as growth of the RSS over 9,000 sessions: 1,412 under chacha20-poly1305; 2,642
- * under aes-256-gcm right after the last login, when about a thousand are still warm. A conversation adds about 104 (struct leg).
+ * together about 1,430. One that has moved takes about 100 more: 64 of struct move, 8 to 16 of the guests' buckets, and the slot
+ * where it began. Measured by kdc-bench idle, as growth of the RSS over 10,000 sessions: 1,500 under chacha20-poly1305; 3,110
+ * under aes-256-gcm right after the last login, when some are still warm. A conversation adds about 104 (struct leg).
  *
- * While something goes over it, and for two to three seconds longer, it also holds two scheduled keys: 9,344 under
+ * While something goes over it, and for one to two seconds longer, it also holds two scheduled keys: 9,344 under
  * aes-256-gcm, 1,792 under 3des-cbc-hmac-sha512, 512 under chacha20-poly1305. connection_cool gives them back. The kernel's memory
  * for the socket isn't counted.
  */
@@ -52,7 +54,8 @@ struct channel {
 
 struct connection {
     struct reactor *reactor;
-    struct session_ref ref;
+    struct session_ref
+        ref; /* its place here. Its session's name is session_ref_of(): of another reactor once it has moved */
     int fd;
     enum connection_phase phase;
     bool unsent;    /* on the reactor's list of that name */
@@ -80,7 +83,7 @@ struct connection {
     struct connection_offer
         *offer;              /* the ticket that was offered in it (connection_handshake.c); NULL: none are taken */
     struct job *with_worker; /* a handshake's or a login's, until it comes home */
-    struct move *move;       /* how it came from the reactor where it began (reactor_move.c); NULL: it is there */
+    struct move *move;       /* it was asked to sit elsewhere, or has come here so (reactor_move.c) */
     struct channel *channel;
     struct session *session;
     struct admission_source admission;

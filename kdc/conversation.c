@@ -35,7 +35,8 @@ void conversation_issue(const struct session_host *host, const struct issue *iss
 {
     const struct suite *suite = suite_by_id(issue->suite);
     const bool a = a_is_first(issue);
-    struct mail_grant *grant = mail_new(MAIL_GRANT, a ? &issue->a : &issue->b, a ? &issue->b : &issue->a, 0);
+    const struct session_ref first = session_ref_home(a ? &issue->a : &issue->b); /* no grant overtakes another */
+    struct mail_grant *grant = mail_new(MAIL_GRANT, &first, a ? &issue->b : &issue->a, 0);
     if (grant == NULL || suite_issue_key(suite, host->rng, grant->key) != 0) {
         host->log(LOG_ERROR, "no memory or no randomness for a conversation key", NULL);
         if (grant != NULL) {
@@ -46,8 +47,6 @@ void conversation_issue(const struct session_host *host, const struct issue *iss
     }
     grant->issue = *issue;
     grant->first = true;
-    /* The way of all its grants: none overtakes another, wherever the session sat when it was opened. */
-    grant->mail.to.seat = grant->mail.to.reactor;
     grant->key_len = suite->issued_key_len;
     counter_add(&host->counters->keys_issued, 1);
     log_issued(host, issue);

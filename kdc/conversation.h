@@ -16,9 +16,9 @@
 
 /* Makes the key for an epoch that is on record, and posts the grant to the first session; on failure the opener is refused. */
 void conversation_issue(const struct session_host *host, const struct issue *issue);
-/* The first session has taken the grant, or isn't there: posts it to the second. Nothing, if this was the second's. Thread: the
- * session's. */
+/* The first session has taken the grant, or isn't there: posts it to the second, `to`, by the way that the first's ciphertexts go.
+ * Nothing, if this was the second's. Thread: the session's. */
 void conversation_pass_grant(const struct session_host *host, const struct mail_grant *grant,
-                             const struct session_ref *second);
+                             const struct session_ref *to);
 
 #endif

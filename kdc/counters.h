@@ -20,7 +20,7 @@ struct counters {
     _Atomic uint64_t messages;    /* ciphertexts passed on */
     _Atomic uint64_t refused[REASON_COUNT];
     _Atomic uint64_t ended;         /* connections that are gone */
-    _Atomic uint64_t moved;         /* connections that have gone to another reactor */
+    _Atomic uint64_t moved;         /* connections that left it for another reactor */
     _Atomic uint64_t conversations; /* legs of this reactor's sessions that are alive now: two for each conversation */
     _Atomic uint64_t inbox_items;   /* that came from other threads */
     struct recent inbox_recent;     /* how many of them at once */

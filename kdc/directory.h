@@ -4,7 +4,7 @@
  *
  * One session a user. The table is cut into shards with a lock each, which is held for a look-up and never across anything
  * slow. A watcher is told once, by whoever inserts the user it waits for. The only place that knows where a session
- * lives; nothing else may assume that it is in this process.
+ * lives now (a reference that is older still arrives); nothing else may assume that it is in this process.
  *
  * Thread: any.
  */

@@ -150,7 +150,7 @@ const struct figure figure_table[FIGURE_COUNT] = {
     [FIGURE_REACTORS] = { "reactors", FIGURE_GAUGE, UNIT_NUMBER, NULL, false, REACTORS, "reactors",
                           "Threads that read and write connections" },
     [FIGURE_MOVED] = { "reactor_moved_total", FIGURE_COUNTER, UNIT_NUMBER, "reactor", false, REACTORS, "moved",
-                       "Connections that went to another reactor, to be with those whom they talk with" },
+                       "Connections that left this reactor for another, to be with those whom they talk with" },
     [FIGURE_INBOX_ITEMS] = { "reactor_inbox_items_total", FIGURE_COUNTER, UNIT_NUMBER, "reactor", false, REACTORS,
                              "from other threads", "What other threads had for a reactor, and it has taken" },
     [FIGURE_INBOX_LONGEST] = { "reactor_inbox_longest", FIGURE_GAUGE, UNIT_NUMBER, "reactor", false, REACTORS,

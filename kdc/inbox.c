@@ -14,6 +14,13 @@ int inbox_init(struct inbox *inbox)
     return inbox->wake_fd < 0 ? -1 : 0;
 }
 
+void inbox_init_silent(struct inbox *inbox)
+{
+    atomic_init(&inbox->newest, NULL);
+    atomic_init(&inbox->awake, true);
+    inbox->wake_fd = -1;
+}
+
 void inbox_close(struct inbox *inbox)
 {
     if (inbox->wake_fd >= 0) {

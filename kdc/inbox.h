@@ -7,7 +7,8 @@
  *
  * There are two ways to wait. Simply: poll wake_fd, and inbox_take when it is readable. Or without needless system calls:
  * wait for wake_fd's edges (EPOLLET), which needn't be read; say inbox_stay_awake after waiting, so that nobody wakes who is
- * awake; inbox_collect; and before waiting again inbox_may_sleep.
+ * awake; inbox_collect; and before waiting again inbox_may_sleep. A third is not to wait (inbox_init_silent): nobody is woken, and
+ * inbox_collect is called when there is another reason to look.
  *
  * Thread: inbox_push from any; the rest from the consumer.
  */
@@ -31,6 +32,7 @@ struct inbox {
 
 /* 0, or -1 when there is no eventfd to be had. */
 int inbox_init(struct inbox *inbox) __attribute__((warn_unused_result));
+void inbox_init_silent(struct inbox *inbox);
 /* What is still inside is the caller's: take it first. */
 void inbox_close(struct inbox *inbox);
 

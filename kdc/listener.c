@@ -108,9 +108,9 @@ static void complain(struct listener *l, enum admission_verdict verdict)
 static unsigned fewest(const struct listener *l)
 {
     unsigned best = 0;
-    uint32_t best_load = UINT32_MAX;
+    int32_t best_load = INT32_MAX;
     for (unsigned i = 0; i < l->server->reactor_count; i++) {
-        const uint32_t load = atomic_load_explicit(&l->server->reactors[i]->load, memory_order_relaxed);
+        const int32_t load = atomic_load_explicit(&l->server->reactors[i]->load, memory_order_relaxed);
         if (load < best_load) {
             best = i;
             best_load = load;

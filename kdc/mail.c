@@ -16,7 +16,6 @@ static const size_t sizes[] = {
     [MAIL_CAME_ONLINE] = sizeof(struct mail_name),
     [MAIL_END] = sizeof(struct mail_end),
     [MAIL_EXPIRES] = sizeof(struct mail_expires),
-    [MAIL_COME] = sizeof(struct mail_come),
 };
 
 static void address(struct mail *mail, enum mail_type type, const struct session_ref *to,

@@ -23,7 +23,6 @@ enum mail_type {
     MAIL_CAME_ONLINE, /* struct mail_name: a user that you watched */
     MAIL_END,         /* struct mail_end: your session is over: taken over, kicked */
     MAIL_EXPIRES,     /* struct mail_expires: your account ends at another time */
-    MAIL_COME,        /* struct mail_come; not to the session but to the reactor that it sits with */
 };
 
 struct mail {
@@ -106,13 +105,6 @@ struct mail_end {
 struct mail_expires {
     struct mail mail;
     uint64_t expires; /* milliseconds since 1970 UTC; 0: never */
-};
-
-/* The session is to sit elsewhere; both reactors' load speaks of it as if it already did. */
-struct mail_come {
-    struct mail mail;
-    uint32_t here; /* the reactor that it sits with, as far as is known */
-    uint32_t there;
 };
 
 /* A zeroed mail of that type and size; `extra` bytes behind it for a ciphertext. NULL when memory is out. */

@@ -38,15 +38,11 @@ static void deliver_mail(struct reactor *reactor, struct mail *mail)
         reactor_mail(reactor->server->reactors[seat], mail);
         return;
     }
-    if (mail->type == MAIL_COME) {
-        reactor_take_call(reactor, (struct mail_come *)mail);
+    const struct connection *c = reactor_find_session(reactor, &mail->to);
+    if (c != NULL && c->session != NULL) {
+        session_mail(c->session, mail);
     } else {
-        struct connection *c = reactor_find_session(reactor, &mail->to);
-        if (c != NULL && c->session != NULL) {
-            session_mail(c->session, mail);
-        } else {
-            session_mail_lost(&reactor->host, mail);
-        }
+        session_mail_lost(&reactor->host, mail);
     }
     mail_free(mail);
 }
@@ -102,10 +98,13 @@ static void deliver(struct reactor *reactor, struct inbox_item *item)
     case REACTOR_ACCEPTED:
         reactor_let_wait(reactor, item);
         return;
-    case REACTOR_GUEST_LEFT:
-        reactor_guest_left(reactor, item);
+    case REACTOR_CALL:
+        reactor_take_call(reactor, item);
         return;
-    case REACTOR_GUESTS:
+    case REACTOR_SLOT_BACK:
+        reactor_take_slot_back(reactor, item);
+        return;
+    case REACTOR_KNOCK:
         reactor_seat_guests(reactor);
         break;
     case REACTOR_CONFIG:
@@ -281,8 +280,7 @@ struct reactor *reactor_new(struct server *server, uint32_t number, struct live_
     buffer_stock_init(&reactor->buffers, BUFFERS_SPARE);
     mail_stock_init(&reactor->mails, MAILS_MAX);
     reactor->read_buffer = secret_alloc(REACTOR_READ_LEN);
-    reactor->arrivals.wake_fd = -1;
-    inbox_stay_awake(&reactor->arrivals);
+    inbox_init_silent(&reactor->arrivals);
     const int inbox = inbox_init(&reactor->inbox);
     if (inbox != 0 || reactor->read_buffer == NULL || make_events(reactor) != 0) {
         reactor_free(&reactor);
@@ -308,13 +306,14 @@ static void discard(struct reactor *reactor, struct inbox_item *item)
     case REACTOR_ACCEPTED:
         reactor_turn_away(reactor, item);
         return;
-    case REACTOR_GUEST_LEFT:
-        reactor_guest_left(reactor, item);
+    case REACTOR_SLOT_BACK:
+        reactor_take_slot_back(reactor, item);
         return;
     case REACTOR_CONFIG:
         live_config_drop(&((struct new_config *)item)->live);
         break;
-    case REACTOR_GUESTS:
+    case REACTOR_CALL:
+    case REACTOR_KNOCK:
     case REACTOR_DRAIN:
         break;
     }
@@ -368,7 +367,7 @@ void reactor_free(struct reactor **reactor)
     mail_stock_clear(&r->mails);
     secret_free(&r->read_buffer);
     live_config_drop(&r->live);
-    reactor_free_guests(r);
+    reactor_drop_guests(r);
     free(r->slots);
     free(r);
     *reactor = NULL;

@@ -1,10 +1,11 @@
 /*
- * reactor.h: one event loop on one thread, and the connections that it owns.
+ * reactor.h: one event loop on one thread, and the connections that it owns. A connection belongs to one reactor at a time; it may
+ * go to another once (reactor_move.c).
  *
- * What other threads have for it (new connections, jobs that are done, mail for its sessions, a new configuration) comes
+ * What other threads have for it (new connections, those that come to sit here, jobs that are done, mail for its sessions, a new configuration) comes
  * through its inbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
  * wait; handle what happened; deliver the inbox and the own list; seal what has gathered for each connection and send it in
- * one write; free what has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes
+ * one write; let those go that are to sit elsewhere; free what has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes
  * it: it looks into the inbox before it waits.
  *
  * Nothing is allocated for a message that is passed on: output gathers in memory of one stock, and goes to other reactors in mails
@@ -27,6 +28,7 @@
 #include <sys/socket.h>
 
 struct connection;
+struct move;
 
 /* Connections that begin in one turn: a crowd that comes at once waits for the sessions that are there, not they for it. Each takes
  * some ten microseconds. */
@@ -39,33 +41,21 @@ enum reactor_item { /* inbox_item.kind */
                     REACTOR_MAIL,
                     REACTOR_JOB,
                     REACTOR_ACCEPTED,
-                    REACTOR_GUESTS,
-                    REACTOR_GUEST_LEFT,
+                    REACTOR_CALL,
+                    REACTOR_KNOCK,
+                    REACTOR_SLOT_BACK,
                     REACTOR_CONFIG,
                     REACTOR_DRAIN,
 };
 
 struct reactor_slot {
-    struct connection *connection; /* NULL: free, or lent */
+    struct connection *connection; /* NULL: free, or away */
     uint32_t generation;           /* of its present connection, or of the next */
     union {
         uint32_t next_free; /* while it is free */
         uint32_t warm;      /* while it is taken: 1 when its connection may hold scheduled keys (reactor_idle.c) */
-        uint32_t seat;      /* while it is lent: its connection sits with that reactor (reactor_move.c) */
+        uint32_t seat;      /* while it is away: its connection sits with that reactor (reactor_move.c) */
     };
-};
-
-/* A connection that sits here and began elsewhere. */
-struct guest {
-    bool there;
-    uint32_t generation; /* of the slot where it began */
-    uint32_t slot;       /* here */
-};
-
-/* By the slot where it began. */
-struct guest_list {
-    struct guest *guests;
-    uint32_t count;
 };
 
 struct reactor {
@@ -97,12 +87,15 @@ struct reactor {
     uint32_t next_idle;  /* slot where reactor_give_back goes on */
     uint32_t ticks;
     size_t connections;
-    struct guest_list *guests;  /* of each reactor; NULL: there never were any */
-    _Atomic uint32_t load;      /* connections that are here, or about to come: any thread */
+    /* Connections here, on their way here, or asked to come, less those asked to leave; for a moment it may be below 0. Any thread. */
+    _Atomic int32_t load;
+    struct move **guests; /* connections that began elsewhere, by where (reactor_move.c); NULL: there never were any */
+    uint32_t guest_buckets; /* a power of two, or 0 */
+    uint32_t guest_count;
     struct connection *unsent;  /* have something to send at the end as of this event */
     struct connection *ended;   /* are freed at the end as of this event */
     struct connection *resumed; /* may read again, and have something kept to look at */
-    struct connection *moving;  /* were asked to sit elsewhere */
+    struct move *moving;        /* of connections that were asked to sit elsewhere */
     bool draining;
     uint64_t drain_until;
 };
@@ -142,43 +135,43 @@ void reactor_begin_some(struct reactor *reactor);
 void reactor_turn_away(struct reactor *reactor, struct inbox_item *item);
 /* One turn. False when it was the last: drained, or the loop has failed. */
 bool reactor_turn(struct reactor *reactor);
-/* The connection of that place; NULL when it is not there any more. */
+/* The connection in that slot of ours; NULL when it isn't there any more. Not for sessions, which may sit elsewhere:
+ * reactor_find_session. */
 struct connection *reactor_find(const struct reactor *reactor, const struct session_ref *ref);
 /* A place for a connection: fills *ref. -1 when memory is out. */
 int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
     __attribute__((warn_unused_result));
+/* It has ended. */
 void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref);
-/* The connection sits elsewhere from now on, and is known by this place all the same; it has ended. */
-void reactor_lend_slot(struct reactor *reactor, const struct session_ref *ref, uint32_t seat);
-void reactor_take_slot_back(struct reactor *reactor, const struct session_ref *ref);
-/* A connection that began at `home`, elsewhere, is in that slot of ours; -1 when memory is out. It isn't any more. All of them. */
-int reactor_note_guest(struct reactor *reactor, const struct session_ref *home, uint32_t slot)
-    __attribute__((warn_unused_result));
-void reactor_forget_guest(struct reactor *reactor, const struct session_ref *home);
-void reactor_free_guests(struct reactor *reactor);
-/* The reactor that this session sits with, as far as is known here: ours, even if it isn't there any more, or another. */
+/* It leaves for `seat`; the slot stays taken, and what is for it is passed on. */
+void reactor_slot_away(struct reactor *reactor, const struct session_ref *ref, uint32_t seat);
+/* It has ended there. */
+void reactor_free_slot(struct reactor *reactor, const struct session_ref *ref);
+/* Where what is for this session must go: if it began with us, where it is; else as the reference says. */
 uint32_t reactor_seat_of(const struct reactor *reactor, const struct session_ref *ref);
-/* The connection of a session that sits here, or has come by now; NULL when it doesn't. */
-struct connection *reactor_find_session(struct reactor *reactor, const struct session_ref *ref);
-
-/* reactor_move.c: two who talk sit together. */
-/* A conversation begins between our connection's session and another, which may have others already. */
-void reactor_bring_together(struct connection *connection, const struct session_ref *peer, bool peer_is_free);
-/* Takes MAIL_COME. */
-void reactor_take_call(struct reactor *reactor, const struct mail_come *mail);
-/* At a turn's end: those go that were asked to. */
-void reactor_move_some(struct reactor *reactor);
-/* Those that have come from other reactors are here from now on. */
-void reactor_seat_guests(struct reactor *reactor);
-/* One of ours has ended elsewhere. */
-void reactor_guest_left(struct reactor *reactor, struct inbox_item *item);
-/* Of a connection that ends: if it began elsewhere, its slot there is free. */
-void reactor_send_home(struct connection *connection);
 /* At the start of every callback: reads the clock into reactor->now, and from here to the turn's end nobody wakes us. */
 void reactor_touch_clock(struct reactor *reactor);
 /* The functions that sessions act through (reactor_host.c). */
 void reactor_fill_host(struct reactor *reactor);
 /* At each tick: gives back what hasn't been needed for a while (reactor_idle.c). */
 void reactor_give_back(struct reactor *reactor);
+
+/* ---- reactor_move.c: two who talk sit together; from its own thread ---- */
+
+/* The session of this connection opens a conversation with another. One of the two may move: later, not within this call. */
+void reactor_bring_together(struct connection *connection, const struct directory_entry *peer);
+/* Takes what another reactor's reactor_bring_together has sent. */
+void reactor_take_call(struct reactor *reactor, struct inbox_item *item);
+/* At a turn's end: those leave that were asked to. */
+void reactor_move_some(struct reactor *reactor);
+/* Those that have arrived are here from now on; at the latest when there is a knock. */
+void reactor_seat_guests(struct reactor *reactor);
+/* The connection of a session that sits here, or has arrived; NULL when it doesn't. */
+struct connection *reactor_find_session(struct reactor *reactor, const struct session_ref *ref);
+/* The connection ends: if it began elsewhere, the slot that it has there is told so, and takes that. */
+void reactor_give_slot_back(struct connection *connection);
+void reactor_take_slot_back(struct reactor *reactor, struct inbox_item *item);
+/* Their table, once they are all gone. */
+void reactor_drop_guests(struct reactor *reactor);
 
 #endif

@@ -176,9 +176,9 @@ static void host_end(void *link, enum reason reason, bool tell)
     connection_finish(c);
 }
 
-static void host_bring_together(void *link, const struct session_ref *peer, bool peer_is_free)
+static void host_bring_together(void *link, const struct directory_entry *peer)
 {
-    reactor_bring_together(link, peer, peer_is_free);
+    reactor_bring_together(link, peer);
 }
 
 static struct admission_source host_origin(void *link)

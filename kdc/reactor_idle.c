@@ -4,7 +4,7 @@
  */
 #include "kdc/connection.h"
 
-#define COOL_AFTER_MS 2000    /* short against an hour of silence, long against the 2 us that warming up takes */
+#define COOL_AFTER_MS 1000    /* short against the pauses of people, long against the 2 us that warming up takes */
 #define TICKS_FOR_ALL 8       /* the slots are looked through about once a second */
 #define TICKS_BETWEEN_TRIMS 8 /* so that what a second's work needs stays */
 

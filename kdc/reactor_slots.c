@@ -4,7 +4,6 @@
 #include "kdc/reactor.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 int reactor_take_slot(struct reactor *reactor, struct connection *connection, struct session_ref *ref)
 {
@@ -31,25 +30,25 @@ int reactor_take_slot(struct reactor *reactor, struct connection *connection, st
     return 0;
 }
 
-/* From now on the slot answers to no reference that there is. */
-static void free_slot(struct reactor *reactor, uint32_t number)
+/* From now on it answers to no reference that there is. */
+void reactor_free_slot(struct reactor *reactor, const struct session_ref *ref)
 {
-    struct reactor_slot *slot = &reactor->slots[number];
+    struct reactor_slot *slot = &reactor->slots[ref->slot];
     slot->connection = NULL;
     slot->generation++;
     slot->next_free = reactor->first_free;
-    reactor->first_free = number;
+    reactor->first_free = ref->slot;
 }
 
 void reactor_release_slot(struct reactor *reactor, const struct session_ref *ref)
 {
-    if (ref->slot < reactor->slot_count) { /* else there was no room for it */
-        free_slot(reactor, ref->slot);
+    if (ref->slot < reactor->slot_count) { /* else there was none for it */
+        reactor_free_slot(reactor, ref);
         reactor->connections--;
     }
 }
 
-void reactor_lend_slot(struct reactor *reactor, const struct session_ref *ref, uint32_t seat)
+void reactor_slot_away(struct reactor *reactor, const struct session_ref *ref, uint32_t seat)
 {
     struct reactor_slot *slot = &reactor->slots[ref->slot];
     slot->connection = NULL;
@@ -57,68 +56,20 @@ void reactor_lend_slot(struct reactor *reactor, const struct session_ref *ref, u
     reactor->connections--;
 }
 
-void reactor_take_slot_back(struct reactor *reactor, const struct session_ref *ref)
+/* Of ours, and still the one that the reference means. */
+static const struct reactor_slot *slot_of(const struct reactor *reactor, const struct session_ref *ref)
 {
-    free_slot(reactor, ref->slot);
+    if (ref->reactor != reactor->number || ref->slot >= reactor->slot_count) {
+        return NULL;
+    }
+    const struct reactor_slot *slot = &reactor->slots[ref->slot];
+    return slot->generation == ref->generation ? slot : NULL;
 }
 
 struct connection *reactor_find(const struct reactor *reactor, const struct session_ref *ref)
 {
-    if (ref->slot >= reactor->slot_count) {
-        return NULL;
-    }
-    const struct reactor_slot *slot = &reactor->slots[ref->slot];
-    return slot->generation == ref->generation ? slot->connection : NULL;
-}
-
-/* ---- of sessions, wherever they began ---- */
-
-int reactor_note_guest(struct reactor *reactor, const struct session_ref *home, uint32_t slot)
-{
-    if (reactor->guests == NULL) {
-        reactor->guests = calloc(reactor->server->reactor_count, sizeof *reactor->guests);
-        if (reactor->guests == NULL) {
-            return -1;
-        }
-    }
-    struct guest_list *list = &reactor->guests[home->reactor];
-    if (home->slot >= list->count) {
-        const uint32_t count = home->slot * 2 + 64;
-        struct guest *guests = reallocarray(list->guests, count, sizeof *guests);
-        if (guests == NULL) {
-            return -1;
-        }
-        memset(guests + list->count, 0, (count - list->count) * sizeof *guests);
-        list->guests = guests;
-        list->count = count;
-    }
-    list->guests[home->slot] = (struct guest){ .there = true, .generation = home->generation, .slot = slot };
-    return 0;
-}
-
-static struct guest *guest_of(const struct reactor *reactor, const struct session_ref *ref)
-{
-    if (reactor->guests == NULL || ref->slot >= reactor->guests[ref->reactor].count) {
-        return NULL;
-    }
-    struct guest *guest = &reactor->guests[ref->reactor].guests[ref->slot];
-    return guest->there && guest->generation == ref->generation ? guest : NULL;
-}
-
-void reactor_forget_guest(struct reactor *reactor, const struct session_ref *home)
-{
-    struct guest *guest = guest_of(reactor, home);
-    if (guest != NULL) {
-        guest->there = false;
-    }
-}
-
-void reactor_free_guests(struct reactor *reactor)
-{
-    for (unsigned i = 0; reactor->guests != NULL && i < reactor->server->reactor_count; i++) {
-        free(reactor->guests[i].guests);
-    }
-    free(reactor->guests);
+    const struct reactor_slot *slot = slot_of(reactor, ref);
+    return slot == NULL ? NULL : slot->connection;
 }
 
 uint32_t reactor_seat_of(const struct reactor *reactor, const struct session_ref *ref)
@@ -126,20 +77,6 @@ uint32_t reactor_seat_of(const struct reactor *reactor, const struct session_ref
     if (ref->reactor != reactor->number) {
         return ref->seat;
     }
-    const struct reactor_slot *slot = ref->slot < reactor->slot_count ? &reactor->slots[ref->slot] : NULL;
-    const bool lent = slot != NULL && slot->generation == ref->generation && slot->connection == NULL;
-    return lent ? slot->seat : reactor->number;
-}
-
-struct connection *reactor_find_session(struct reactor *reactor, const struct session_ref *ref)
-{
-    if (ref->reactor == reactor->number) {
-        return reactor_find(reactor, ref);
-    }
-    const struct guest *guest = guest_of(reactor, ref);
-    if (guest == NULL) {
-        reactor_seat_guests(reactor);
-        guest = guest_of(reactor, ref);
-    }
-    return guest == NULL ? NULL : reactor->slots[guest->slot].connection;
+    const struct reactor_slot *slot = slot_of(reactor, ref);
+    return slot != NULL && slot->connection == NULL ? slot->seat : reactor->number;
 }

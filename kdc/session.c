@@ -264,7 +264,6 @@ void session_mail(struct session *session, const struct mail *mail)
         session_take_unissued(session, (const struct mail_issue *)mail);
         return;
     case MAIL_ISSUE: /* for owners, not for sessions */
-    case MAIL_COME:  /* for reactors */
         return;
     }
 }

@@ -11,7 +11,8 @@
  *     |^--------- refused ---------'                      ^
  *     '------------------ a ticket -----------------------'
  *
- * Thread: the one that owns the session; all calls of its host's functions happen on it, within a call of ours.
+ * Thread: the one that owns the session, until session_moved, which the next owner calls before anything else; all calls of its host's
+ * functions happen on it, within a call of ours.
  */
 #ifndef KDC_SESSION_H
 #define KDC_SESSION_H
@@ -83,9 +84,9 @@ struct session_host {
     /* The session is over: no call of ours reaches the link afterwards. If `tell`, the client gets a close with this
      * reason. The session is freed later, not within this call. */
     void (*end)(void *link, enum reason reason, bool tell);
-    /* A conversation begins with that session, which has no other yet if it is free: the two may be brought closer together, which
-     * changes nothing of what is above. */
-    void (*bring_together)(void *link, const struct session_ref *peer, bool peer_is_free);
+    /* We have asked for a conversation with that session. A hint: either of the two may get another host (session_moved) later, not
+     * within this call. */
+    void (*bring_together)(void *link, const struct directory_entry *peer);
     /* The source that its connection draws on. */
     struct admission_source (*origin)(void *link);
     /* Asks for session_delayed, so much later; not asked for again before that. The login's deadline moves on by as much. */

@@ -188,7 +188,8 @@ void session_who(struct session *s, const struct message_who *m);
 /* session_legs.c: the conversations of a session, and the flow between their two ends. */
 struct leg *session_leg_find(struct session *s, uint64_t conversation);
 bool session_leg_with(const struct session *s, const struct name *peer); /* one that is alive */
-/* Makes the leg, or turns it to the peer's present session; makes room if need be. NULL when memory is out. */
+/* Makes the leg, or turns it to the peer's present session; makes room if need be. One that is alive keeps its way to the peer: what is
+ * said there stays in order. NULL when memory is out. */
 struct leg *session_leg_set(struct session *s, uint64_t conversation, const struct session_ref *peer,
                             const struct name *peer_name);
 void session_leg_gone(struct session *s, struct leg *leg);

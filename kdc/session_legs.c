@@ -171,8 +171,10 @@ struct leg *session_leg_set(struct session *s, uint64_t conversation, const stru
             return NULL;
         }
     }
-    if (leg->gone) { /* while it lasts, what is passed on keeps its way */
+    if (!session_ref_equal(&leg->peer, peer)) { /* else it keeps its way: what is said there stays in order */
         leg->peer = *peer;
+    }
+    if (leg->gone) {
         leg->gone = false;
         count_live(s, 1);
     }

@@ -4,6 +4,7 @@
  *   the opener's session   is it somebody else, is there room, and     session_open
  *                          not too many of late;
  *                          the peer's session, of the directory        issue
+ *                          the two had better sit together             host.bring_together
  *   the journal's thread   the epoch on record                         journal.c
  *   the conversation's     the key, a grant to the first of the two    conversation_issue
  *   owner
@@ -69,7 +70,7 @@ static void issue(struct session *s, uint32_t request, const struct directory_en
         session_refuse(s, request, reason, retry_after);
         return;
     }
-    s->host->bring_together(s->link, &peer->ref, peer->conversations == 0);
+    s->host->bring_together(s->link, peer);
 }
 
 void session_take_unissued(struct session *s, const struct mail_issue *mail)
@@ -192,7 +193,7 @@ void session_open(struct session *s, const struct message_open *m)
     }
 }
 
-/* Whether the peer's session is still the one that the grant names. It leaves the directory before it tells anyone: so if
+/* Whether the peer's session is still the one that the grant names; *entry tells where it sits now. It leaves the directory before it tells anyone: so if
  * its news came before this grant, we see it here, and otherwise they will find our leg. */
 static bool still_there(const struct session *s, const struct name *name, const struct session_ref *ref,
                         struct directory_entry *entry)

@@ -209,8 +209,7 @@ struct worker_pool *worker_pool_new(const struct worker_pool_options *options)
         return NULL;
     }
     pool->options = *options;
-    pool->inbox.wake_fd = -1;
-    inbox_stay_awake(&pool->inbox);
+    inbox_init_silent(&pool->inbox);
     atomic_init(&pool->inbox_max, options->queue_max);
     if (pthread_mutex_init(&pool->lock, NULL) != 0) {
         free(pool);

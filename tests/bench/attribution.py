@@ -53,7 +53,7 @@ USER_RULES = [
     (QUEUE, r"^mail|^inbox_|^reactor_post|pthread_mutex|pthread_cond|lll_lock"),
     (WIRE, r"^record|^frame_|^message_|^reader_|^writer_|^put_|^get_"),
     (SESSION, r"^session|^directory|^conversation|^leg|^take_|credit|relay"),
-    (LOOP, r"^connection|^reactor|^timer_wheel|^on_|^flush|^host_|^deliver|^run$|^ready|clock_gettime|^recv$|^send$|__libc_recv|__libc_send|__send|__recv|epoll_wait"),
+    (LOOP, r"^connection|^reactor|^timer_wheel|^on_|^flush|^guest_of|^seat|^host_|^deliver|^run$|^ready|clock_gettime|^recv$|^send$|__libc_recv|__libc_send|__send|__recv|epoll_wait"),
 ]
 FRAME = re.compile(r"^\s+[0-9a-f]+ (.+?) \((.*)\)$")
 

@@ -1,7 +1,7 @@
 /*
  * bare_relay.c: kdc-bench-relay: what is left of relaying when there is no encryption, no directory and no session: the floor
  * under kdcd, made of the same parts. Reactors with a libevent loop each, one buffer for reading, frames of wire/, what one
- * turn gathered for a connection leaves in one write, other reactors are reached through kdc/'s inbox, which wakes nobody who
+ * turn gathered for a connection leaves in one write, a pair that sits apart is reached through kdc/'s inbox, which wakes nobody who
  * is awake. Output and mails are of stocks, as kdcd's: nothing is allocated for a frame.
  *
  * The first frame of a connection is its number (u32). 2k and 2k + 1 are a pair: once both are there each gets that frame

@@ -19,7 +19,7 @@ READING = """## How to read it
 
 *limit* is what this machine allows for the same work, measured in the same run, in turns where both can be: bare `crypt_rn` on as many
 threads as there are workers; on as many, one `mpz_powm_sec`, one power of the generator from a table and one signature; a bare relay: a process of
-its own, with the same loop, frames, reactors and batching, and no encryption, directory or session. *ratio* is measured to limit. *wanted* and
+its own, with the same loop, frames, reactors and batching, each pair with one reactor from the start, and no encryption, directory or session. *ratio* is measured to limit. *wanted* and
 *at most* are the bounds that were set before: for the ratio, and for what was measured. *peer* is the best server of another kind, by published measurements on
 a machine of this kind: ngircd 26.1 and InspIRCd 3.15 (relay, round trips, memory), nats-server 2.9.10 (batched), MIT krb5kdc 1.20.1 (a key: one
 service ticket). Each of those encrypts a message once on each link; here it is encrypted twice.
@@ -37,7 +37,7 @@ all workers and without. *Overload*: the same talk beside 2,000 strangers a seco
 handshakes that they don't end, the rest logins; kdcd has its default limits; a thread of the generator's computes it on the same cores.
 Both put the cores to full use, and the one who measures needs one at once, which on a machine of its own it would have. So the thread that
 talks runs in real time where it may (SCHED_FIFO, which root may; `real_time` in the report tells; else it asks for short turns), and what comes from the
-generator besides at the workers' niceness; and a kdcd that is spawned is in the generator's session, since Linux shares the processor out
+generator besides at the workers' niceness; and a kdcd that is spawned, and its database, are in the generator's session, since Linux shares the processor out
 among sessions (autogroup) without looking at the niceness in them. Nothing is done for kdcd's reactors: how long they wait for a core is
 in the figures. *To a quiet machine*: against the talk alone. *To processor load alone*: against the same talk, through the same kdcd,
 beside threads that only compute: as many as it has workers, at their niceness, and one for what the flood costs the generator. That much

@@ -46,7 +46,7 @@ def reactors(name, *options):
     What two could deliver with the generator's work taken out can't be seen on a machine where the generator shares their
     cores. CPU per message can: a reactor that has a core to itself delivers 1 / cpu messages a second, so one does 1 / cpu_1
     and two 2 / cpu_2, and the ratio is 2 cpu_1 / cpu_2. It is less than 2 by what two reactors cost more for each
-    message: the way from one to the other, and contention.
+    message: fewer messages in each turn, and contention.
     """
     command = ["relay", "--pairs", "50", *SIZE, "--workers", "2", *options]
     return Row("Two reactors", name, "CPU s/100k", [*command, "--reactors", "1"], CPU, "capacity", "> 1.7",

@@ -79,7 +79,7 @@ def start(options, folder, ending):
     (folder / "db").mkdir()
     mariadb = MariaDb(folder / "db", template)
     ending.callback(mariadb.stop, signal.SIGKILL)
-    mariadb.start()
+    mariadb.start(new_session=False)  # see start_kdcd
     (folder / "accounts").mkdir()
     database = Database(mariadb, folder / "accounts")
     password = secrets.token_hex(16)
@@ -99,7 +99,7 @@ def start_kdcd(options, kdcd, wait=True):
         prefix += ["taskset", "-c", options.cpus]
     if options.quick_logins:
         prefix += ["env", f"LD_PRELOAD={options.kdcd.resolve().parent.parent / 'lib' / 'quick_bcrypt.so'}"]
-    # In our session (whatever signal is for our group is for us alone all the same): Linux gives each session of its own an equal share of the
+    # In our session, as its database (whatever signal is for our group is for us alone all the same): Linux gives each session of its own an equal share of the
     # processor (sched(7), autogroup), whatever the niceness of the threads in it. In another one than the generator's,
     # kdcd's workers, which step back, would be in the way of the conversations that are measured.
     kdcd.start(wait=wait, prefix=prefix, start_new_session=False, process_group=0)

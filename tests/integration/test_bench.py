@@ -126,9 +126,9 @@ def test_overload_asks_for_more_than_there_is_and_tells_what_became_of_it(kdcd, 
     assert load["silent"]["busy"] > 0 and 0 < load["silent"]["busy_after"]["p50_us"]
     for kind in load.values():
         assert kind["begun"] >= kind["busy"] + kind["other_word"] + kind["no_word"]
-    for stage in ("before", "during", "after"):
+    for stage in ("quiet", "during", "after"):
         assert report["result"][stage]["messages"] > 0
-    alone, beside = report["result"]["before"], report["limit"]["during"]
+    alone, beside = report["result"]["quiet"], report["limit"]["during"]
     assert beside["messages"] > 0 and beside["used"]["generator_cpu_s"] > 2 * alone["used"]["generator_cpu_s"]
     assert report["result"]["login_normal_after_s"] > 0 and report["ratio"]["during_p99"] > 0
     assert report["ratio"]["during_p99_to_hogs"] > 0

@@ -41,7 +41,7 @@ class MariaDb:
         self.tmp.mkdir()
         shutil.copytree(template, self.data)
 
-    def start(self, *options):
+    def start(self, *options, new_session=True):
         self.socket.unlink(missing_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
@@ -49,7 +49,7 @@ class MariaDb:
                  f"--tmpdir={self.tmp}", f"--socket={self.socket}", f"--pid-file={self.data}/mariadbd.pid",
                  *options],
                 env={**os.environ, "PATH": PATH}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                start_new_session=True)
+                start_new_session=new_session, process_group=None if new_session else 0)
         wait_until("MariaDB starts", self._ready, 60)
 
     def _ready(self):

@@ -167,11 +167,10 @@ static void host_end(void *link, enum reason reason, bool tell)
 }
 
 /* Here all sit together. */
-static void host_bring_together(void *link, const struct session_ref *peer, bool peer_is_free)
+static void host_bring_together(void *link, const struct directory_entry *peer)
 {
     (void)link;
     (void)peer;
-    (void)peer_is_free;
 }
 
 static struct admission_source host_origin(void *link)

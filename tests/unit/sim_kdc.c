@@ -383,8 +383,8 @@ static void check_windows(struct sim *sim, const struct session *session, const 
 /* Nobody is on the way from one to another. */
 static void check_seats(struct sim *sim, struct reactor *reactor)
 {
-    if (atomic_load(&reactor->load) != reactor->connections)
-        sim_fail(sim, "reactor %u has %zu connections, and counts on %u", reactor->number, reactor->connections,
+    if (atomic_load(&reactor->load) != (int)reactor->connections)
+        sim_fail(sim, "reactor %u has %zu connections, and counts on %d", reactor->number, reactor->connections,
                  atomic_load(&reactor->load));
     for (uint32_t i = 0; i < reactor->slot_count; i++) {
         const struct connection *c = reactor->slots[i].connection;

@@ -162,6 +162,28 @@ static void conversations_are_set_for_the_very_session_only(void **state)
 
 #define MANY 3000
 
+static void a_seat_is_set_for_the_very_session_only(void **state)
+{
+    struct directory *d = *state;
+    struct directory_entry found;
+    const struct name alice = name_of("alice");
+    const struct session_ref ref = ref_of(5);
+    const struct session_ref other = ref_of(6);
+    insert_alone(d, "alice", 5);
+    directory_set_seat(d, &alice, &other, 3);
+    assert_true(directory_find(d, &alice, &found));
+    assert_int_equal(found.ref.seat, 0);
+    directory_set_seat(d, &alice, &ref, 3);
+    assert_true(directory_find(d, &alice, &found));
+    assert_int_equal(found.ref.seat, 3);
+    assert_true(session_ref_equal(&found.ref, &ref)); /* it has no other name by that */
+    const struct session_ref home = session_ref_home(&found.ref);
+    assert_int_equal(home.seat, home.reactor);
+    assert_true(directory_remove(d, &alice, &ref));
+    directory_set_seat(d, &alice, &ref, 2);
+    assert_false(directory_find(d, &alice, &found));
+}
+
 static void the_list_is_sorted_and_comes_in_pages(void **state)
 {
     struct directory *d = *state;
@@ -282,6 +304,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(watchers_are_told_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(who_does_not_watch_any_more_is_not_told, set_up, tear_down),
         cmocka_unit_test_setup_teardown(conversations_are_set_for_the_very_session_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_seat_is_set_for_the_very_session_only, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_list_is_sorted_and_comes_in_pages, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_list_is_empty, set_up, tear_down),
         cmocka_unit_test_setup_teardown(no_watcher_is_lost_between_threads, set_up, tear_down),
