@@ -130,8 +130,8 @@ void connection_seal(struct connection *c);
 bool connection_cool(struct connection *c, uint64_t after_ms);
 /* Its output gathers in memory of its reactor's stock. */
 void connection_use_stock(struct connection *c);
-/* Its read_event's. */
-void connection_on_readable(evutil_socket_t fd, short what, void *connection);
+/* Its read_event's; `argument` is the connection. */
+void connection_on_readable(evutil_socket_t fd, short what, void *argument);
 /* Ends. */
 /* Before the session: an alert, then FLUSHING. */
 void connection_alert(struct connection *c, enum reason reason, uint32_t retry_after);
