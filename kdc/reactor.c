@@ -12,6 +12,7 @@
 
 #define BUFFERS_SPARE 128 /* of 8 KiB */
 #define MAILS_MAX 2048    /* of half a KiB */
+#define FIRST_MS 1000     /* so long a reactor goes first after the last reason for it */
 
 struct new_config {
     struct inbox_item item;
@@ -238,11 +239,25 @@ bool reactor_turn(struct reactor *reactor)
     return goes_on(reactor);
 }
 
+/* While people talk and the workers leave no core free: the kernel may let one who computes go on for milliseconds before one who
+ * was woken, however nice. Else real time would only cost: it runs at each wake-up, for a message at a time. */
+static void mind_priority(struct reactor *reactor)
+{
+    if (reactor->now < reactor->talked + FIRST_MS && worker_pool_is_busy(reactor->server->pool)) {
+        reactor->first_until = reactor->now + FIRST_MS;
+    }
+    if (reactor->first != (reactor->now < reactor->first_until)) {
+        reactor->first = !reactor->first;
+        priority_go_first(reactor->first);
+    }
+}
+
 static void *run(void *argument)
 {
     struct reactor *reactor = argument;
     priority_short_turns();
     while (reactor_turn(reactor)) {
+        mind_priority(reactor);
     }
     return NULL;
 }

@@ -96,6 +96,9 @@ struct reactor {
     struct connection *ended;   /* are freed at the end as of this event */
     struct connection *resumed; /* may read again, and have something kept to look at */
     struct move *moving;        /* of connections that were asked to sit elsewhere */
+    uint64_t talked;            /* when it last passed a ciphertext on */
+    uint64_t first_until;       /* it goes before others (priority.h) until then */
+    bool first;                 /* it does */
     bool draining;
     uint64_t drain_until;
 };

@@ -111,6 +111,7 @@ static bool pass_on(struct reactor *reactor, const struct session_ref *to, const
 static bool host_pass(void *context, const struct session_ref *to, const struct session_ref *from, struct bytes plain)
 {
     struct reactor *reactor = context;
+    reactor->talked = reactor->now;
     const uint32_t seat = to->seat == reactor->number ? reactor_seat_of(reactor, to) : to->seat;
     if (seat != reactor->number) {
         return pass_on(reactor, to, from, plain, seat);

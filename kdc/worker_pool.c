@@ -117,7 +117,9 @@ static void run_job(struct worker_pool *pool, const struct duty *duty, struct jo
         log_line(LOG_WARN, "jobs wait too long for a worker", LOG_TEXT("class", names[class]),
                  LOG_NUMBER("waited_ms", waited / 1000), LOG_NUMBER("queued", queued));
     }
+    atomic_fetch_add_explicit(&pool->busy, duty->all, memory_order_relaxed);
     job->run(job, accounts);
+    atomic_fetch_sub_explicit(&pool->busy, duty->all, memory_order_relaxed);
     secret_wipe_left_residue();
     const uint64_t took = clock_monotonic_us() - started;
     pool->options.deliver(pool->options.context, job); /* from here on the job is not ours */
@@ -276,6 +278,11 @@ int worker_pool_set_queue_max(struct worker_pool *pool, unsigned queue_max)
     }
     pool_leave(pool);
     return result;
+}
+
+bool worker_pool_is_busy(struct worker_pool *pool)
+{
+    return atomic_load_explicit(&pool->busy, memory_order_relaxed) == pool->options.workers;
 }
 
 struct worker_pool_stats worker_pool_stats(struct worker_pool *pool)

@@ -64,5 +64,7 @@ struct worker_pool_stats {
     uint64_t alarms;    /* jobs that waited too long */
 };
 struct worker_pool_stats worker_pool_stats(struct worker_pool *pool);
+/* Every worker that takes all jobs has one. Any thread, without a lock. */
+bool worker_pool_is_busy(struct worker_pool *pool);
 
 #endif

@@ -44,6 +44,7 @@ struct worker_pool {
     unsigned worker_count;       /* threads that run */
     struct inbox inbox;          /* what was submitted; whoever has the lock is its consumer, and nobody sleeps at it */
     _Atomic size_t inbox_max;    /* jobs in it, of each class */
+    _Atomic unsigned busy;       /* workers that take all jobs, and have one */
     pthread_mutex_t lock;        /* guards what follows */
     struct inbox_item *homeward; /* what is to be delivered without having run, once the lock is free */
     struct waiting classes[JOB_CLASS_COUNT];

@@ -38,8 +38,8 @@ handshakes that they don't end, the rest logins; kdcd has its default limits; a 
 Both put the cores to full use, and the one who measures needs one at once, which on a machine of its own it would have. So the thread that
 talks runs in real time where it may (SCHED_FIFO, which root may; `real_time` in the report tells; else it asks for short turns), and what comes from the
 generator besides at the workers' niceness; and a kdcd that is spawned, and its database, are in the generator's session, since Linux shares the processor out
-among sessions (autogroup) without looking at the niceness in them. Nothing is done for kdcd's reactors: how long they wait for a core is
-in the figures. *To a quiet machine*: against the talk alone. *To processor load alone*: against the same talk, through the same kdcd,
+among sessions (autogroup) without looking at the niceness in them. kdcd's reactors go before others by themselves while people talk and all workers are busy,
+where kdcd may (as root, or with RLIMIT_RTPRIO: here it had the generator's rights). *To a quiet machine*: against the talk alone. *To processor load alone*: against the same talk, through the same kdcd,
 beside threads that only compute: as many as it has workers, at their niceness, and one for what the flood costs the generator. That much
 comes from the scheduler and the machine under it, whoever asks for the cores; what exceeds it is the KDC's.
 *Restart*: the time against that which the Diffie-Hellman of all sessions takes on these cores, the clients' half of it too, since it is

@@ -45,6 +45,86 @@ def raise_own_limit():
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
+# --- Who goes first ---
+
+def may_go_first():
+    try:
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+    except PermissionError:
+        return False
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    return True
+
+
+def go_first(kdc):
+    """How many of its threads go before others now."""
+    policies = []
+    for task in os.listdir(f"/proc/{kdc.pid}/task"):
+        with contextlib.suppress(ProcessLookupError):  # it has just ended
+            policies.append(os.sched_getscheduler(int(task)) & ~os.SCHED_RESET_ON_FORK)
+    assert set(policies) <= {os.SCHED_OTHER, os.SCHED_RR}
+    return policies.count(os.SCHED_RR)
+
+
+@contextlib.contextmanager
+def storm_of_logins(kdc):
+    """So many that the one worker has something to do for seconds."""
+    clients = [connect(kdc, source=STRANGER) for _ in range(8)]
+    for client in clients:
+        try_password(client)
+    yield
+    for client in clients:
+        client.__exit__(None, None, None)
+
+
+def make_talkers(kdc):
+    kdc.known_fingerprint = kdc.fingerprint
+    for name in ("alice", "bob"):
+        kdc.add_user(name, PASSWORD)
+    return kdc
+
+
+def say_something(alice, bob):
+    alice.send_text("bob", "still there?", wait=False)
+    assert bob.receive() == [("alice", "still there?")]
+
+
+ONE_WORKER = {"threads": {"workers": 1, "reactors": 2}, "policy": {"bcrypt_cost": 12}}
+
+
+@pytest.mark.skipif(not may_go_first(), reason="nobody may go first here")
+def test_who_passes_messages_on_goes_first_while_workers_are_busy_and_no_longer(kdcd):
+    kdc = make_talkers(kdcd(**ONE_WORKER))
+    with storm_of_logins(kdc):
+        time.sleep(0.5)
+        assert go_first(kdc) == 0, "nobody talks"
+    with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob:
+        alice.open("bob")
+        bob.wait_for(lambda: "alice" in bob.conversations)
+        wait_until("the workers have nothing to do", lambda: go_first(kdc) == 0)
+        for _ in range(10):
+            say_something(alice, bob)
+        assert go_first(kdc) == 0, "the workers are idle"
+        with storm_of_logins(kdc):
+            wait_until("they go first", lambda: say_something(alice, bob) or go_first(kdc) == 1)
+        wait_until("they don't any more", lambda: go_first(kdc) == 0)
+        say_something(alice, bob)
+
+
+def test_without_the_right_to_go_first_all_goes_on(kdcd):
+    kdc = kdcd(start=False, **ONE_WORKER)
+    kdc.start(prefix=["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nice"] if os.geteuid() == 0 else [])
+    make_talkers(kdc)
+    with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob:
+        alice.open("bob")
+        bob.wait_for(lambda: "alice" in bob.conversations)
+        with storm_of_logins(kdc):
+            for _ in range(20):
+                say_something(alice, bob)
+                assert go_first(kdc) == 0
+                time.sleep(0.02)
+
+
 # --- Sources ---
 
 @pytest.fixture
