@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #define SHORT_TURN_NS 100000 /* the shortest that the kernel takes */
-#define RESET_ON_FORK 1      /* SCHED_FLAG_RESET_ON_FORK: what we might begin isn't in real time */
 
 /* The kernel's struct sched_attr, which the C library doesn't have, in its first version. */
 struct scheduling {
@@ -41,9 +40,7 @@ void priority_short_turns(void)
 
 void priority_go_first(bool on)
 {
-    struct scheduling attributes = {
-        .size = sizeof attributes, .policy = SCHED_RR, .flags = RESET_ON_FORK, .priority = 1
-    };
+    struct scheduling attributes = { .size = sizeof attributes, .policy = SCHED_RR, .priority = 1 };
     if (on) {
         (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
     } else {
