@@ -130,8 +130,8 @@ def test_without_the_right_to_go_first_all_goes_on(kdcd):
 
 @pytest.fixture
 def one_worker(kdcd):
-    """A bcrypt of a quarter of a second, one at a time, and room for eight to wait."""
-    kdc = kdcd(threads={"workers": 1, "reactors": 2}, policy={"bcrypt_cost": 12}, limits={"queue": 8})
+    """A bcrypt of most of a second, one at a time, and room for eight to wait: nobody is done before all have come."""
+    kdc = kdcd(threads={"workers": 1, "reactors": 2}, policy={"bcrypt_cost": 14}, limits={"queue": 8})
     kdc.known_fingerprint = kdc.fingerprint
     kdc.add_user("ann")
     return kdc
