@@ -42,6 +42,7 @@ among sessions (autogroup) without looking at the niceness in them. kdcd's react
 where kdcd may (as root, or with RLIMIT_RTPRIO: here it had the generator's rights). *To a quiet machine*: against the talk alone. *To processor load alone*: against the same talk, through the same kdcd,
 beside threads that only compute: as many as it has workers, at their niceness, and one for what the flood costs the generator. That much
 comes from the scheduler and the machine under it, whoever asks for the cores; what exceeds it is the KDC's.
+*Normal again*: somebody has logged in, and half a second begins in which no tenth has slow messages (more than one or two that took twice the quiet p99).
 *Restart*: the time against that which the Diffie-Hellman of all sessions takes on these cores, the clients' half of it too, since it is
 computed here as well; in it are also the generator's sockets, ten thousand sessions' key derivations on its side, and the database. The KDC's own
 part is its CPU, against its half of the Diffie-Hellman. *Two reactors*: `measured` is CPU a message with two, `limit` with one; a reactor with a core to itself delivers 1 / CPU

@@ -15,6 +15,7 @@
 #define MESSAGES_PER_S 1000.0
 #define RING 1024
 #define AFTER_SECONDS 3.0
+#define NORMAL_WINDOWS 5 /* half a second: later ones are the machine's own */
 #define LOGIN_SECONDS 30
 #define RETRY_NS UINT64_C(50000000)
 #define EXTRA_WORKERS 2 /* that kdcd has beside those in its settings */
@@ -41,7 +42,8 @@ struct overload {
     uint64_t rss_after;
     uint64_t slow_ns; /* a window in which messages take longer than that isn't normal */
     uint64_t ended;   /* the load: clock_ns */
-    uint64_t normal;  /* the end of the last window that wasn't, after it */
+    uint64_t normal;  /* where normal windows begin that don't end before NORMAL_WINDOWS; 0: not yet */
+    unsigned in_a_row;
 };
 
 static void on_window(void *context, const struct latency *latency)
@@ -50,8 +52,14 @@ static void on_window(void *context, const struct latency *latency)
     const uint64_t rss = rss_of(overload->bench->target.pid);
     overload->rss_peak = rss > overload->rss_peak ? rss : overload->rss_peak;
     /* A window has a hundred messages, of which one is always the slowest: it doesn't count. */
-    if (overload->stage == STAGE_AFTER && latency->count > 0 && latency_percentile(latency, 0.97) > overload->slow_ns) {
-        overload->normal = clock_ns();
+    if (overload->stage != STAGE_AFTER || latency->count == 0 || overload->in_a_row == NORMAL_WINDOWS) {
+        return;
+    }
+    if (latency_percentile(latency, 0.97) > overload->slow_ns) {
+        overload->in_a_row = 0;
+        overload->normal = 0;
+    } else if (overload->in_a_row++ == 0) {
+        overload->normal = clock_ns() - (uint64_t)(TALK_WINDOW_SECONDS * 1e9);
     }
 }
 
@@ -148,7 +156,9 @@ static void report(struct overload *overload, double login_s, const struct late 
     const struct outcome *quiet = &overload->outcomes[STAGE_QUIET];
     const struct outcome *hogs = &overload->outcomes[STAGE_HOGS];
     const struct outcome *during = &overload->outcomes[STAGE_DURING];
-    const double talk_s = overload->normal > overload->ended ? (double)(overload->normal - overload->ended) / 1e9 : 0;
+    const double talk_s = overload->in_a_row < NORMAL_WINDOWS  ? AFTER_SECONDS
+                          : overload->normal > overload->ended ? (double)(overload->normal - overload->ended) / 1e9
+                                                               : 0;
     report_stage(bench, "result", "quiet", quiet);
     report_stage(bench, "limit", "during", hogs);
     report_stage(bench, "result", "during", during);
