@@ -54,8 +54,7 @@ struct channel {
 
 struct connection {
     struct reactor *reactor;
-    struct session_ref
-        ref; /* its place here. Its session's name is session_ref_of(): of another reactor once it has moved */
+    struct session_ref ref; /* its place here; session_ref_of() of its session is another once it has moved */
     int fd;
     enum connection_phase phase;
     bool unsent;    /* on the reactor's list of that name */
@@ -88,9 +87,6 @@ struct connection {
     struct session *session;
     struct admission_source admission;
     char source[DIRECTORY_SOURCE_MAX];
-    bool moves; /* on the reactor's list of those that move, to next_seat */
-    uint32_t next_seat;
-    struct connection *next_moving;
     struct connection *next_unsent;
     struct connection *next_resumed;
     struct connection *next_ended;

@@ -2,11 +2,11 @@
  * reactor.h: one event loop on one thread, and the connections that it owns. A connection belongs to one reactor at a time; it may
  * go to another once (reactor_move.c).
  *
- * What other threads have for it (new connections, those that come to sit here, jobs that are done, mail for its sessions, a new configuration) comes
- * through its inbox; what its own sessions post to each other through a list of its own, without a wake-up. A turn of the loop is:
- * wait; handle what happened; deliver the inbox and the own list; seal what has gathered for each connection and send it in
- * one write; let those go that are to sit elsewhere; free what has ended; wipe what ciphers have left on the stack and in registers. While a turn lasts nobody wakes
- * it: it looks into the inbox before it waits.
+ * What other threads have for it (new connections, those that come to sit here, jobs that are done, mail for its sessions, a new
+ * configuration) comes through its inbox; what its own sessions post to each other through a list of its own, without a wake-up.
+ * A turn of the loop is: wait; handle what happened; deliver the inbox and the own list; seal what has gathered for each
+ * connection and send it in one write; let those go that are to sit elsewhere; free what has ended; wipe what ciphers have
+ * left on the stack and in registers. While a turn lasts nobody wakes it: it looks into the inbox before it waits.
  *
  * Nothing is allocated for a message that is passed on: output gathers in memory of one stock, and goes to other reactors in mails
  * of another. What isn't needed for a while is given back, scheduled keys too (reactor_idle.c).

@@ -193,8 +193,8 @@ void session_open(struct session *s, const struct message_open *m)
     }
 }
 
-/* Whether the peer's session is still the one that the grant names; *entry tells where it sits now. It leaves the directory before it tells anyone: so if
- * its news came before this grant, we see it here, and otherwise they will find our leg. */
+/* Whether the peer's session is still the one that the grant names; *entry tells where it sits now. It leaves the directory
+ * before it tells anyone: so if its news came before this grant, we see it here, and otherwise they will find our leg. */
 static bool still_there(const struct session *s, const struct name *name, const struct session_ref *ref,
                         struct directory_entry *entry)
 {

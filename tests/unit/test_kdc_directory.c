@@ -160,8 +160,6 @@ static void conversations_are_set_for_the_very_session_only(void **state)
     assert_int_equal(found.conversations, 3);
 }
 
-#define MANY 3000
-
 static void a_seat_is_set_for_the_very_session_only(void **state)
 {
     struct directory *d = *state;
@@ -183,6 +181,8 @@ static void a_seat_is_set_for_the_very_session_only(void **state)
     directory_set_seat(d, &alice, &ref, 2);
     assert_false(directory_find(d, &alice, &found));
 }
+
+#define MANY 3000
 
 static void the_list_is_sorted_and_comes_in_pages(void **state)
 {
