@@ -47,7 +47,9 @@ while True:
 
 
 def bench(*arguments, binary=None, **options):
-    return subprocess.Popen([binary or program("kdc-bench"), *map(str, arguments), "--json"], cwd=ROOT,
+    # In a session of its own the kernel shares the processor out between it and the other tests; else those of its threads that
+    # step back for others (overload's strangers) would hardly run beside them.
+    return subprocess.Popen([binary or program("kdc-bench"), *map(str, arguments), "--json"], cwd=ROOT, start_new_session=True,
                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options)
 
 
@@ -117,8 +119,9 @@ def test_storm_fills_the_workers_with_logins_and_compares(kdcd, attach):
 
 
 def test_overload_asks_for_more_than_there_is_and_tells_what_became_of_it(kdcd, attach):
-    status, report, errors = finish(bench("overload", "--seconds", 1, "--pairs", 4, "--rate", 2500, "--sources", 20,
-                                          *attach(kdcd())))
+    kdc = kdcd(limits={"connections_before_login": 100})  # far fewer than come
+    status, report, errors = finish(bench("overload", "--seconds", 2, "--pairs", 4, "--rate", 2500, "--sources", 20,
+                                          *attach(kdc)))
     assert status == 0, errors
     is_measured(report, "rss_before", "rss_peak", "rss_after")
     load = report["result"]["load"]
