@@ -192,7 +192,7 @@ def test_what_spawn_starts_ends_with_whoever_started_it(folder):
                       (signal.SIGKILL, os.killpg)):
         own = folder / str(len(started))
         own.mkdir()
-        process = bench("relay", "--spawn", "--pairs", 1, "--seconds", 120, "--no-limits", start_new_session=True,
+        process = bench("relay", "--spawn", "--pairs", 1, "--seconds", 120, "--no-limits",
                         env={**environ, "TMPDIR": str(own)})
         started.append((own, process, sig, send))
     for own, process, sig, send in started:
