@@ -31,12 +31,16 @@ static bool a_is_first(const struct issue *issue)
     return strcmp(issue->name_a.text, issue->name_b.text) < 0;
 }
 
+struct session_ref conversation_first(const struct issue *issue)
+{
+    return session_ref_home(a_is_first(issue) ? &issue->a : &issue->b); /* no grant overtakes another */
+}
+
 void conversation_issue(const struct session_host *host, const struct issue *issue)
 {
     const struct suite *suite = suite_by_id(issue->suite);
-    const bool a = a_is_first(issue);
-    const struct session_ref first = session_ref_home(a ? &issue->a : &issue->b); /* no grant overtakes another */
-    struct mail_grant *grant = mail_new(MAIL_GRANT, &first, a ? &issue->b : &issue->a, 0);
+    const struct session_ref first = conversation_first(issue);
+    struct mail_grant *grant = mail_new(MAIL_GRANT, &first, a_is_first(issue) ? &issue->b : &issue->a, 0);
     if (grant == NULL || suite_issue_key(suite, host->rng, grant->key) != 0) {
         host->log(LOG_ERROR, "no memory or no randomness for a conversation key", NULL);
         if (grant != NULL) {

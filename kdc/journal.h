@@ -3,7 +3,7 @@
  *
  * Whatever gathers while one transaction is being committed goes into the next one (group commit): an issue never
  * waits for a timer, and under load one call writes many. Events, which nobody waits for, gather for 50 ms before they are a
- * call of their own. An issue is handed on to its conversation's owner only once it is committed.
+ * call of their own. An issue is handed on to where its key is made only once it is committed.
  *
  *   sessions, workers                 the journal's thread                  reactors
  *   journal_issue(mail) --> queue --> accounts->write(batch) --> deliver(MAIL_ISSUE, with conversation and epoch)
@@ -43,7 +43,7 @@ struct journal_options {
     /* On the journal's own thread, as its first and last act. NULL: memory is out; then nothing can be issued. */
     struct accounts *(*start)(void *context);
     void (*stop)(void *context, struct accounts *accounts);
-    /* On that thread: takes the mail, for mail->to or (MAIL_ISSUE) for the conversation's owner. */
+    /* On that thread: takes the mail, for mail->to. */
     void (*deliver)(void *context, struct mail *mail);
     /* Any thread: whether it is known that the database doesn't answer. */
     bool (*away)(void *context);

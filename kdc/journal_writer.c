@@ -15,6 +15,7 @@
 static void give_back(struct journal *journal, struct mail_issue *mail, enum reason reason)
 {
     mail->mail.type = MAIL_UNISSUED;
+    mail->mail.to = mail->issue.a; /* who opened */
     mail->reason = reason;
     journal->options.deliver(journal->options.context, &mail->mail);
 }

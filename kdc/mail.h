@@ -12,9 +12,9 @@
 #include "wire/protocol.h"
 
 enum mail_type {
-    MAIL_ISSUE,       /* struct mail_issue; not to a session but to the conversation's owner (conversation.h) */
+    MAIL_ISSUE,       /* struct mail_issue; not to a session but to where its key is made (conversation.h) */
     MAIL_UNISSUED,    /* struct mail_issue: yours comes back, for the reason in it */
-    MAIL_GRANT,       /* struct mail_grant; from the owner to the first session, from there to the second */
+    MAIL_GRANT,       /* struct mail_grant; from there to the first session, and on to the second */
     MAIL_CIPHERTEXT,  /* struct mail_ciphertext */
     MAIL_UNDELIVERED, /* struct mail_undelivered: what became of a ciphertext of yours */
     MAIL_REFUSED,     /* struct mail_refused: a request of yours */
@@ -45,8 +45,8 @@ struct issue {
     uint64_t time; /* milliseconds since 1970 UTC */
 };
 
-/* Through the journal (journal.h), which sets the conversation and the epoch, to the conversation's owner; or back. `to` is
- * the one who opened. */
+/* Through the journal (journal.h), which sets the conversation and the epoch, to where the key is made; or back to the one who
+ * opened. */
 struct mail_issue {
     struct mail mail;
     struct issue issue;

@@ -42,14 +42,10 @@ static void post_own(struct reactor *reactor, struct mail *mail)
 static void host_post(void *context, struct mail *mail)
 {
     struct reactor *reactor = context;
-    uint32_t number = mail->to.seat;
-    if (mail->type == MAIL_ISSUE) {
-        number = (uint32_t)(((struct mail_issue *)mail)->issue.conversation % reactor->server->reactor_count);
-    }
-    if (number == reactor->number) {
+    if (mail->to.seat == reactor->number) {
         post_own(reactor, mail);
     } else {
-        reactor_mail(reactor->server->reactors[number], mail);
+        reactor_mail(reactor->server->reactors[mail->to.seat], mail);
     }
 }
 

@@ -64,11 +64,7 @@ static void deliver(void *context, struct job *job)
 static void deliver_mail(void *context, struct mail *mail)
 {
     const struct server *server = context;
-    uint32_t number = mail->to.seat;
-    if (mail->type == MAIL_ISSUE) {
-        number = (uint32_t)(((const struct mail_issue *)mail)->issue.conversation % server->reactor_count);
-    }
-    reactor_mail(server->reactors[number], mail);
+    reactor_mail(server->reactors[mail->to.seat], mail);
 }
 
 static bool database_away(void *context)

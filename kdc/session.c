@@ -263,7 +263,7 @@ void session_mail(struct session *session, const struct mail *mail)
     case MAIL_UNISSUED:
         session_take_unissued(session, (const struct mail_issue *)mail);
         return;
-    case MAIL_ISSUE: /* for owners, not for sessions */
+    case MAIL_ISSUE: /* not for sessions */
         return;
     }
 }

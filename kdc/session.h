@@ -52,8 +52,8 @@ struct session_host {
     uint64_t (*now)(void *context);
     /* A number that no session of this KDC has or had. */
     uint64_t (*session_number)(void *context);
-    /* Takes the mail. Mails posted by one session arrive at another in their order. MAIL_ISSUE goes to the owner of the
-     * conversation, everything else to mail->to: there session_mail gets it, or session_mail_lost if nobody is there. */
+    /* Takes the mail. Mails posted by one session arrive at another in their order. At mail->to session_mail gets it, or
+     * session_mail_lost if nobody is there; conversation_issue gets what a MAIL_ISSUE brings. */
     void (*post)(void *context, struct mail *mail);
     /* As journal_issue: the mail comes back by `post` as MAIL_ISSUE, once the epoch is on record, or as MAIL_UNISSUED. */
     int (*issue)(void *context, struct mail_issue *mail, uint32_t *retry_after);

@@ -6,8 +6,8 @@
  *                          the peer's session, of the directory        issue
  *                          the two had better sit together             host.bring_together
  *   the journal's thread   the epoch on record                         journal.c
- *   the conversation's     the key, a grant to the first of the two    conversation_issue
- *   owner
+ *   where the first of     the key, a grant to the first               conversation_issue
+ *   the two began
  *   each session           its leg; the grant to its client; the       session_take_grant
  *                          first passes it on to the second
  *
@@ -49,18 +49,20 @@ static void issue(struct session *s, uint32_t request, const struct directory_en
         session_refuse(s, request, REASON_BUSY, RETRY_CONGESTED);
         return;
     }
-    struct mail_issue *mail = mail_new(MAIL_ISSUE, &s->ref, &peer->ref, 0);
+    const struct issue issue = { .request = request,
+                                 .a = s->ref,
+                                 .b = peer->ref,
+                                 .name_a = s->name,
+                                 .name_b = peer->name,
+                                 .suite = s->host->config->conversation_suite,
+                                 .time = s->host->now(s->host->context) };
+    const struct session_ref first = conversation_first(&issue);
+    struct mail_issue *mail = mail_new(MAIL_ISSUE, &first, &s->ref, 0);
     if (mail == NULL) {
         session_refuse(s, request, REASON_INTERNAL, 1);
         return;
     }
-    mail->issue = (struct issue){ .request = request,
-                                  .a = s->ref,
-                                  .b = peer->ref,
-                                  .name_a = s->name,
-                                  .name_b = peer->name,
-                                  .suite = s->host->config->conversation_suite,
-                                  .time = s->host->now(s->host->context) };
+    mail->issue = issue;
     mail->user_a = s->user;
     mail->user_b = peer->user;
     memcpy(mail->source, s->source, sizeof mail->source);

@@ -313,7 +313,7 @@ static void the_second_hears_of_an_epoch_once_the_first_has_it_whoever_opens(voi
     for (uint32_t request = 1; request <= 2; request++) {
         world_open(request == 1 ? alice : bob, request, request == 1 ? "bob" : "alice");
         assert_true(world_run_journal(w));
-        assert_true(world_deliver_mail(w)); /* to the owner */
+        assert_true(world_deliver_mail(w)); /* to where the key is made */
         assert_true(world_deliver_mail(w)); /* to the first */
         assert_int_equal(world_expect(alice, MESSAGE_GRANT).grant.request, request == 1 ? 1 : 0);
         world_expect_nothing(bob);
@@ -343,7 +343,7 @@ static void nothing_arrives_from_one_who_is_taken_over_under_a_grant_that_was_dr
     struct client *bob = world_login(w, "bob");
     world_open(alice, 1, "bob");
     assert_true(world_run_journal(w));
-    assert_true(world_deliver_mail(w)); /* to the owner */
+    assert_true(world_deliver_mail(w)); /* to where the key is made */
     /* Her newer session is in the directory; the older one doesn't know yet. */
     struct inbox_item *grants = w->mail;
     w->mail = NULL;
@@ -376,7 +376,7 @@ static void a_grant_that_finds_its_peer_gone_leaves_no_leg(void **state)
         world_open(alice, (uint32_t)moment + 1, "bob");
         assert_true(world_run_journal(w));
         for (int i = 0; i < moment; i++) {
-            assert_true(world_deliver_mail(w)); /* the owner; alice's grant */
+            assert_true(world_deliver_mail(w)); /* the key; alice's grant */
         }
         world_hang_up(bob);
         world_settle(w);
@@ -402,7 +402,7 @@ static void an_opener_that_is_gone_leaves_its_peer_with_a_dead_epoch(void **stat
     struct client *bob = world_login(w, "bob");
     world_open(alice, 1, "bob");
     assert_true(world_run_journal(w));
-    assert_true(world_deliver_mail(w)); /* the owner */
+    assert_true(world_deliver_mail(w)); /* the key */
     assert_true(world_deliver_mail(w)); /* alice's grant */
     assert_true(world_deliver_mail(w)); /* bob's */
     (void)world_expect(bob, MESSAGE_GRANT);
