@@ -274,7 +274,7 @@ $(BUILD)/obj/gen/sql_files.o: $(BUILD)/gen/sql_files.c $(BUILD)/flags
 SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc realloc reallocarray free \
 	worker_pool_new worker_pool_free worker_pool_submit worker_pool_withdraw journal_start upkeep_start journal_issue \
 	pthread_create pthread_join event_base_new event_base_free event_base_loop event_new event_free event_assign event_add event_del event_pending \
-	inbox_push directory_insert directory_remove directory_find directory_find_or_watch directory_set_seat \
+	inbox_push inbox_push_all directory_insert directory_remove directory_find directory_find_or_watch directory_set_seat \
 	recv send shutdown close setsockopt getnameinfo clock_gettime log_event
 test_sim_LDFLAGS := $(SIM_WRAPPED:%=-Wl,--wrap=%)
 test_sim_schedules_LDFLAGS := $(test_sim_LDFLAGS)

@@ -29,19 +29,24 @@ void inbox_close(struct inbox *inbox)
     }
 }
 
-void inbox_push(struct inbox *inbox, struct inbox_item *item)
+void inbox_push_all(struct inbox *inbox, struct inbox_item *newest, struct inbox_item *oldest)
 {
-    struct inbox_item *newest = atomic_load_explicit(&inbox->newest, memory_order_relaxed);
+    struct inbox_item *before = atomic_load_explicit(&inbox->newest, memory_order_relaxed);
     do {
-        item->next = newest;
-    } while (!atomic_compare_exchange_weak_explicit(&inbox->newest, &newest, item, memory_order_seq_cst,
+        oldest->next = before;
+    } while (!atomic_compare_exchange_weak_explicit(&inbox->newest, &before, newest, memory_order_seq_cst,
                                                     memory_order_relaxed));
-    /* In one order with inbox_may_sleep: either we see it sleep, or it sees our item. */
-    if (newest == NULL && !atomic_load_explicit(&inbox->awake, memory_order_seq_cst)) {
+    /* In one order with inbox_may_sleep: either we see it sleep, or it sees our items. */
+    if (before == NULL && !atomic_load_explicit(&inbox->awake, memory_order_seq_cst)) {
         const uint64_t one = 1;
         while (write(inbox->wake_fd, &one, sizeof one) < 0 && errno == EINTR) {
         }
     }
+}
+
+void inbox_push(struct inbox *inbox, struct inbox_item *item)
+{
+    inbox_push_all(inbox, item, item);
 }
 
 struct inbox_item *inbox_take(struct inbox *inbox)

@@ -10,7 +10,7 @@
  * awake; inbox_collect; and before waiting again inbox_may_sleep. A third is not to wait (inbox_init_silent): nobody is woken, and
  * inbox_collect is called when there is another reason to look.
  *
- * Thread: inbox_push from any; the rest from the consumer.
+ * Thread: inbox_push and inbox_push_all from any; the rest from the consumer.
  */
 #ifndef KDC_INBOX_H
 #define KDC_INBOX_H
@@ -37,6 +37,8 @@ void inbox_init_silent(struct inbox *inbox);
 void inbox_close(struct inbox *inbox);
 
 void inbox_push(struct inbox *inbox, struct inbox_item *item);
+/* Several at once, linked by next from the newest to the oldest: one wake-up for all. */
+void inbox_push_all(struct inbox *inbox, struct inbox_item *newest, struct inbox_item *oldest);
 
 /* Everything that is there, oldest first, linked by next; NULL when nothing is. Rearms the wake-up. */
 struct inbox_item *inbox_take(struct inbox *inbox);

@@ -72,7 +72,7 @@ int journal_issue(struct journal *journal, struct mail_issue *mail, uint32_t *re
         refused = REASON_UNAVAILABLE;
     } else {
         append(&journal->issues, &mail->mail.item);
-        wakes = must_wake(journal);
+        wakes = gathering_enough(&journal->gathering, journal->issues.len) && must_wake(journal);
     }
     pthread_mutex_unlock(&journal->lock);
     if (wakes) {
@@ -191,12 +191,15 @@ struct journal *journal_new(const struct journal_options *options)
         return NULL;
     }
     journal->options = *options;
+    gathering_init(&journal->gathering);
     journal->batch_issues = calloc(JOURNAL_BATCH_MAX, sizeof *journal->batch_issues);
     journal->batch_events = calloc(JOURNAL_BATCH_MAX, sizeof *journal->batch_events);
-    if (journal->batch_issues == NULL || journal->batch_events == NULL ||
+    journal->batch_mails = calloc(JOURNAL_BATCH_MAX, sizeof(struct mail *));
+    if (journal->batch_issues == NULL || journal->batch_events == NULL || journal->batch_mails == NULL ||
         waiting_init(&journal->lock, &journal->work, &journal->looked) != 0) {
         free(journal->batch_issues);
         free(journal->batch_events);
+        free(journal->batch_mails);
         free(journal);
         return NULL;
     }
@@ -252,6 +255,7 @@ void journal_free(struct journal **journal)
     pthread_mutex_destroy(&j->lock);
     free(j->batch_issues);
     free(j->batch_events);
+    free(j->batch_mails);
     free(j);
     *journal = NULL;
 }

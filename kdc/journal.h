@@ -1,9 +1,10 @@
 /*
  * journal.h: what must be on record, written by one thread for all: the issue of keys, and the audit log.
  *
- * Whatever gathers while one transaction is being committed goes into the next one (group commit): an issue never
- * waits for a timer, and under load one call writes many. Events, which nobody waits for, gather for 50 ms before they are a
- * call of their own. An issue is handed on to where its key is made only once it is committed.
+ * Whatever gathers while one transaction is being committed goes into the next one (group commit): under load one
+ * call writes many. Behind a call of several the next waits a moment for company (gathering.h); a lone issue never
+ * waits. Events, which nobody waits for, gather for 50 ms before they are a call of their own. An issue is handed on
+ * to where its key is made only once it is committed.
  *
  *   sessions, workers                 the journal's thread                  reactors
  *   journal_issue(mail) --> queue --> accounts->write(batch) --> deliver(MAIL_ISSUE, with conversation and epoch)
@@ -43,11 +44,12 @@ struct journal_options {
     /* On the journal's own thread, as its first and last act. NULL: memory is out; then nothing can be issued. */
     struct accounts *(*start)(void *context);
     void (*stop)(void *context, struct accounts *accounts);
-    /* On that thread: takes the mail, for mail->to. */
-    void (*deliver)(void *context, struct mail *mail);
+    /* On that thread: takes the mails, each for its `to`, and may use the array as it likes. */
+    void (*deliver)(void *context, struct mail **mails, size_t count);
     /* Any thread: whether it is known that the database doesn't answer. */
     bool (*away)(void *context);
     struct account_changes *changes; /* lent; NULL: nobody wants to know */
+    uint64_t company_us;             /* an issue waits for others so long at most; 0: not at all */
 };
 
 /* No thread runs yet. NULL when memory is out. */

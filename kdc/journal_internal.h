@@ -5,6 +5,7 @@
 #ifndef KDC_JOURNAL_INTERNAL_H
 #define KDC_JOURNAL_INTERNAL_H
 
+#include "kdc/gathering.h"
 #include "kdc/journal.h"
 #include "kdc/log_quota.h"
 
@@ -40,7 +41,8 @@ struct journal {
     bool away;                  /* the database didn't answer us last */
     struct journal_list issues; /* that wait */
     struct journal_list events;
-    size_t issues_taken; /* those that the thread is writing */
+    struct gathering gathering; /* of issues */
+    size_t issues_taken;        /* those that the thread is writing */
     size_t events_taken;
     uint64_t batches;
     uint64_t dropped;
@@ -54,6 +56,7 @@ struct journal {
     bool put_failed;
     struct store_issue *batch_issues; /* JOURNAL_BATCH_MAX of each */
     struct store_event *batch_events;
+    struct mail **batch_mails; /* that go out */
 };
 
 /* Each is the first member of what it stands for. */

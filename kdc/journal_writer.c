@@ -12,12 +12,12 @@
 /* Our clock and the database's, at most, at the first look. */
 #define CLOCKS_APART_US (UINT64_C(3600) * 1000000)
 
-static void give_back(struct journal *journal, struct mail_issue *mail, enum reason reason)
+/* To the one who opened. */
+static void make_unissued(struct mail_issue *mail, enum reason reason)
 {
     mail->mail.type = MAIL_UNISSUED;
-    mail->mail.to = mail->issue.a; /* who opened */
+    mail->mail.to = mail->issue.a;
     mail->reason = reason;
-    journal->options.deliver(journal->options.context, &mail->mail);
 }
 
 static enum reason reason_of(enum store_result result)
@@ -62,10 +62,13 @@ static struct store_batch make_batch(struct journal *journal, const struct journ
 }
 
 /* Notes what is done with, before anybody can see it. */
-static void note_written(struct journal *journal, const struct store_batch *batch, enum store_result result)
+static void note_written(struct journal *journal, const struct store_batch *batch, enum store_result result,
+                         uint64_t took_us)
 {
     bool tell = false;
     pthread_mutex_lock(&journal->lock);
+    gathering_call_over(&journal->gathering, result == STORE_OK ? batch->issue_count : 0, journal->issues.len, took_us,
+                        journal->options.company_us, clock_monotonic_us());
     journal->away = can_wait(result);
     journal->issues_taken -= batch->issue_count;
     if (!can_wait(result)) {
@@ -90,14 +93,17 @@ static void hand_on(struct journal *journal, struct journal_list *issues, const 
         struct mail_issue *mail = journal_issue_of(journal_list_take(issues));
         const struct store_issue *issue = &batch->issues[i];
         if (result != STORE_OK) {
-            give_back(journal, mail, reason_of(result));
+            make_unissued(mail, reason_of(result));
         } else if (issue->conversation == 0) {
-            give_back(journal, mail, REASON_NO_SUCH_USER);
+            make_unissued(mail, REASON_NO_SUCH_USER);
         } else {
             mail->issue.conversation = issue->conversation;
             mail->issue.epoch = issue->epoch;
-            journal->options.deliver(journal->options.context, &mail->mail);
         }
+        journal->batch_mails[i] = &mail->mail;
+    }
+    if (batch->issue_count > 0) {
+        journal->options.deliver(journal->options.context, journal->batch_mails, batch->issue_count);
     }
 }
 
@@ -105,8 +111,9 @@ static enum store_result write_batch(struct journal *journal, struct accounts *a
                                      struct journal_list *events)
 {
     struct store_batch batch = make_batch(journal, issues, events);
+    const uint64_t began = clock_monotonic_us();
     const enum store_result result = accounts != NULL ? accounts->write(accounts, &batch) : STORE_REFUSED;
-    note_written(journal, &batch, result);
+    note_written(journal, &batch, result, clock_monotonic_us() - began);
     hand_on(journal, issues, &batch, result);
     for (size_t i = 0; !can_wait(result) && i < batch.event_count; i++) {
         free(journal_entry_of(journal_list_take(events)));
@@ -131,9 +138,14 @@ static void refuse_all(struct journal *journal, struct journal_list *issues)
     journal_list_move(issues, &journal->issues);
     journal->issues_taken = 0;
     pthread_mutex_unlock(&journal->lock);
-    struct inbox_item *item;
-    while ((item = journal_list_take(issues)) != NULL) {
-        give_back(journal, journal_issue_of(item), REASON_UNAVAILABLE);
+    while (issues->len > 0) {
+        size_t count = 0;
+        while (issues->len > 0 && count < JOURNAL_BATCH_MAX) {
+            struct mail_issue *mail = journal_issue_of(journal_list_take(issues));
+            make_unissued(mail, REASON_UNAVAILABLE);
+            journal->batch_mails[count++] = &mail->mail;
+        }
+        journal->options.deliver(journal->options.context, journal->batch_mails, count);
     }
 }
 
@@ -212,45 +224,42 @@ void journal_step(struct journal *journal, struct accounts *accounts)
     look(journal, accounts);
 }
 
-/* Under the lock. Events alone are no reason to ask a database that is away more often than once a second. */
-static bool has_work(const struct journal *journal)
-{
-    return journal->issues.len > 0 || (journal->events.len > 0 && !journal->away) ||
-           journal->looks_wanted != journal->looks_done;
-}
-
 bool journal_has_work(struct journal *journal)
 {
     pthread_mutex_lock(&journal->lock);
-    const bool has = has_work(journal);
+    const bool has = journal->issues.len > 0 || (journal->events.len > 0 && !journal->away) ||
+                     journal->looks_wanted != journal->looks_done;
     pthread_mutex_unlock(&journal->lock);
     return has;
 }
 
-/* Under the lock: when the thread has to be at work again, in monotonic milliseconds; 0: now. */
-static uint64_t work_due(const struct journal *journal)
+/* Under the lock: how long the thread may sleep, in microseconds; 0: there is work. Events alone are no reason to ask a
+ * database that is away more often than once a second. */
+static uint64_t idle_for(struct journal *journal)
 {
-    if (!has_work(journal)) {
-        return journal->next_look;
-    }
-    if (journal->issues.len > 0 || journal->looks_wanted != journal->looks_done ||
-        journal->events.len >= JOURNAL_GATHER_MAX) {
+    const uint64_t now = clock_monotonic_us();
+    const bool events = journal->events.len > 0 && !journal->away;
+    uint64_t due = journal->next_look * 1000;
+    if (journal->looks_wanted != journal->looks_done || (events && journal->events.len >= JOURNAL_GATHER_MAX)) {
         return 0;
     }
-    const uint64_t gathered = journal_entry_of(journal->events.oldest)->time + JOURNAL_GATHER_MS;
-    return gathered < journal->next_look ? gathered : journal->next_look;
+    if (events) {
+        const uint64_t gathered = (journal_entry_of(journal->events.oldest)->time + JOURNAL_GATHER_MS) * 1000;
+        due = gathered < due ? gathered : due;
+    }
+    const uint64_t left = due > now ? due - now : 0;
+    const uint64_t company = gathering_wait(&journal->gathering, journal->issues.len, now);
+    return company < left ? company : left;
 }
 
 /* Under the lock. */
 static void wait_for_work(struct journal *journal)
 {
-    uint64_t now = clock_monotonic_ms();
-    uint64_t due;
-    while (!journal->stopping && (due = work_due(journal)) > now) {
-        const struct timespec until = waiting_in_ms(due - now);
+    uint64_t idle;
+    while (!journal->stopping && (idle = idle_for(journal)) > 0) {
+        const struct timespec until = waiting_in_us(idle);
         journal->sleeps = true;
         (void)pthread_cond_timedwait(&journal->work, &journal->lock, &until);
-        now = clock_monotonic_ms();
     }
     journal->sleeps = false;
 }

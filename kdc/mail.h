@@ -1,5 +1,5 @@
 /*
- * mail.h: what one session (or a conversation's owner) tells another session: the only way in which sessions touch each
+ * mail.h: what one session (or the journal) tells another session: the only way in which sessions touch each
  * other. A mail is a heap object that goes through queues; whoever takes it out frees it with mail_free.
  *
  * A mail that carries a key lives in secret memory and is wiped by mail_free.

@@ -432,3 +432,23 @@ void reactor_mail(struct reactor *reactor, struct mail *mail)
 {
     push(reactor, &mail->item, REACTOR_MAIL);
 }
+
+void reactor_mail_many(struct reactor *reactor, struct mail **mails, size_t count)
+{
+    struct inbox_item *newest = NULL;
+    struct inbox_item *oldest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        if (mails[i] == NULL || mails[i]->to.seat != reactor->number) {
+            continue;
+        }
+        struct inbox_item *item = &mails[i]->item;
+        item->kind = REACTOR_MAIL;
+        item->next = newest;
+        oldest = oldest != NULL ? oldest : item;
+        newest = item;
+        mails[i] = NULL;
+    }
+    if (newest != NULL) {
+        inbox_push_all(&reactor->inbox, newest, oldest);
+    }
+}

@@ -128,6 +128,9 @@ int reactor_accepted(struct reactor *reactor, int fd, const struct sockaddr *add
                      const struct admission_source *source) __attribute__((warn_unused_result));
 void reactor_job_done(struct reactor *reactor, struct job *job);
 void reactor_mail(struct reactor *reactor, struct mail *mail);
+/* Takes those of the mails that are for this reactor, in their order, and wakes it once. In the array they are NULL then, as those are
+ * that others took before. */
+void reactor_mail_many(struct reactor *reactor, struct mail **mails, size_t count);
 
 /* ---- from its own thread ---- */
 

@@ -16,7 +16,7 @@
  * What is said to it keeps its order. It is among the arrivals before the directory tells of its new seat, and before any mail is
  * passed on that came where it sat; and whoever looks for it there looks among the arrivals too: the directory may tell before the
  * knock is read. Who has a conversation with it takes the seat from the directory when that begins, and keeps to it. And the grants of
- * a conversation, which begin elsewhere, all come by way of where it began (session_ref_home).
+ * a conversation all come by way of where its first session began (session_ref_home).
  */
 #include "kdc/connection.h"
 #include "wire/reason.h"

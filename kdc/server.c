@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #define QUEUE_ALARM_MS 2000
+#define JOURNAL_COMPANY_US 2000
 
 unsigned server_cores(void)
 {
@@ -61,10 +62,12 @@ static void deliver(void *context, struct job *job)
     reactor_job_done(server->reactors[job->owner.reactor], job);
 }
 
-static void deliver_mail(void *context, struct mail *mail)
+static void deliver_mails(void *context, struct mail **mails, size_t count)
 {
     const struct server *server = context;
-    reactor_mail(server->reactors[mail->to.seat], mail);
+    for (unsigned i = 0; i < server->reactor_count; i++) {
+        reactor_mail_many(server->reactors[i], mails, count);
+    }
 }
 
 static bool database_away(void *context)
@@ -79,7 +82,8 @@ static int make_journal(struct server *server)
         .context = server,
         .start = start_journal,
         .stop = stop_worker,
-        .deliver = deliver_mail,
+        .deliver = deliver_mails,
+        .company_us = JOURNAL_COMPANY_US,
         .away = database_away,
         .changes = server->changes,
     });

@@ -2,8 +2,8 @@
  * session.h: the KDC's side of one connection once its handshake is done: login, conversations, presence (docs/protocol.md
  * section 6), as a state machine without I/O.
  *
- * It takes what its client said (session_receive), what other sessions and the conversations' owners tell it
- * (session_mail, session_pass) and the results of its jobs (session_job_done), and acts only through its host: a table of
+ * It takes what its client said (session_receive), what other sessions and the journal tell it (session_mail,
+ * session_pass) and the results of its jobs (session_job_done), and acts only through its host: a table of
  * functions that kdcd fills with sockets, reactors and workers (reactor.c), and a test with queues of its own, in the
  * order and at the time that it chooses.
  *

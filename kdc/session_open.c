@@ -49,20 +49,20 @@ static void issue(struct session *s, uint32_t request, const struct directory_en
         session_refuse(s, request, REASON_BUSY, RETRY_CONGESTED);
         return;
     }
-    const struct issue issue = { .request = request,
-                                 .a = s->ref,
-                                 .b = peer->ref,
-                                 .name_a = s->name,
-                                 .name_b = peer->name,
-                                 .suite = s->host->config->conversation_suite,
-                                 .time = s->host->now(s->host->context) };
-    const struct session_ref first = conversation_first(&issue);
+    const struct issue wish = { .request = request,
+                                .a = s->ref,
+                                .b = peer->ref,
+                                .name_a = s->name,
+                                .name_b = peer->name,
+                                .suite = s->host->config->conversation_suite,
+                                .time = s->host->now(s->host->context) };
+    const struct session_ref first = conversation_first(&wish);
     struct mail_issue *mail = mail_new(MAIL_ISSUE, &first, &s->ref, 0);
     if (mail == NULL) {
         session_refuse(s, request, REASON_INTERNAL, 1);
         return;
     }
-    mail->issue = issue;
+    mail->issue = wish;
     mail->user_a = s->user;
     mail->user_b = peer->user;
     memcpy(mail->source, s->source, sizeof mail->source);

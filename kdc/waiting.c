@@ -30,15 +30,20 @@ int waiting_init(pthread_mutex_t *lock, pthread_cond_t *condition, pthread_cond_
     return result;
 }
 
-struct timespec waiting_in_ms(uint64_t ms)
+struct timespec waiting_in_us(uint64_t us)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += (time_t)(ms / 1000);
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
+    until.tv_sec += (time_t)(us / 1000000);
+    until.tv_nsec += (long)(us % 1000000) * 1000;
     if (until.tv_nsec >= 1000000000) {
         until.tv_nsec -= 1000000000;
         until.tv_sec++;
     }
     return until;
+}
+
+struct timespec waiting_in_ms(uint64_t ms)
+{
+    return waiting_in_us(ms * 1000);
 }

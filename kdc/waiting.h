@@ -16,5 +16,6 @@ int waiting_init(pthread_mutex_t *lock, pthread_cond_t *condition, pthread_cond_
 
 /* So far from now, by the monotonic clock. */
 struct timespec waiting_in_ms(uint64_t ms);
+struct timespec waiting_in_us(uint64_t us);
 
 #endif

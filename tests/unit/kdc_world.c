@@ -212,6 +212,13 @@ static void host_log(enum log_level level, const char *event, const struct log_f
 
 /* ---- the world ---- */
 
+static void post_all(void *context, struct mail **mails, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        host_post(context, mails[i]);
+    }
+}
+
 struct world *world_new(void)
 {
     struct world *w = calloc(1, sizeof *w);
@@ -262,7 +269,7 @@ struct world *world_new(void)
                                      .delay = host_delay,
                                      .submit = host_submit };
     assert_non_null(w->host.directory);
-    w->journal = journal_new(&(struct journal_options){ .context = w, .deliver = host_post, .away = database_away });
+    w->journal = journal_new(&(struct journal_options){ .context = w, .deliver = post_all, .away = database_away });
     assert_non_null(w->journal);
     return w;
 }

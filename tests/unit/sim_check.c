@@ -181,8 +181,8 @@ void sim_check_event(struct sim_device *device, const struct kc_event *event)
     }
 }
 
-/* Nobody in this world changes, doubles or loses messages: so every one opens. But for two cases, which mend themselves: while a
- * conversation's owner has sent only one of an epoch's two grants, the one who has it may be so quick that its first
+/* Nobody in this world changes, doubles or loses messages: so every one opens. But for two cases, which mend themselves: while
+ * only one of an epoch's two grants has gone out, the one who has it may be so quick that its first
  * message overtakes the other's grant; and a grant isn't handed out any more when the peer has left since, though its
  * message is still on its way. In scenarios neither happens. */
 void sim_check_device(const struct sim_device *device)

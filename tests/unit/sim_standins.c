@@ -50,6 +50,8 @@ int __wrap_clock_gettime(clockid_t, struct timespec *);
 void __wrap_log_event(enum log_level, const char *, const struct log_field *);
 void __real_inbox_push(struct inbox *, struct inbox_item *);
 void __wrap_inbox_push(struct inbox *, struct inbox_item *);
+void __real_inbox_push_all(struct inbox *, struct inbox_item *, struct inbox_item *);
+void __wrap_inbox_push_all(struct inbox *, struct inbox_item *, struct inbox_item *);
 int __real_directory_insert(struct directory *, const struct directory_entry *, struct directory_entry *,
                             struct directory_watcher **);
 int __wrap_directory_insert(struct directory *, const struct directory_entry *, struct directory_entry *,
@@ -337,6 +339,12 @@ int __wrap_event_pending(const struct event *event, short what, struct timeval *
 void __wrap_inbox_push(struct inbox *inbox, struct inbox_item *item)
 {
     __real_inbox_push(inbox, item);
+    sim_meanwhile(world);
+}
+
+void __wrap_inbox_push_all(struct inbox *inbox, struct inbox_item *newest, struct inbox_item *oldest)
+{
+    __real_inbox_push_all(inbox, newest, oldest);
     sim_meanwhile(world);
 }
 

@@ -1,4 +1,5 @@
 /* The journal: what gathers is written together, in order, and handed on only then. */
+#include "kdc/clock.h"
 #include "kdc/journal.h"
 #include "tests/unit/cmocka_all.h"
 
@@ -101,7 +102,7 @@ static void stop(void *context, struct accounts *accounts)
     rig->stopped = true;
 }
 
-static void deliver(void *context, struct mail *mail)
+static void deliver(void *context, struct mail **mails, size_t count)
 {
     struct rig *rig = context;
     pthread_mutex_lock(&rig->lock);
@@ -109,9 +110,12 @@ static void deliver(void *context, struct mail *mail)
     while (*place != NULL) {
         place = &(*place)->next;
     }
-    mail->item.next = NULL;
-    *place = &mail->item;
-    rig->delivered_count++;
+    for (size_t i = 0; i < count; i++) {
+        mails[i]->item.next = NULL;
+        *place = &mails[i]->item;
+        place = &mails[i]->item.next;
+    }
+    rig->delivered_count += count;
     pthread_cond_broadcast(&rig->changed);
     pthread_mutex_unlock(&rig->lock);
 }
@@ -135,7 +139,8 @@ static int begin(void **state)
                                                           .stop = stop,
                                                           .deliver = deliver,
                                                           .away = known_away,
-                                                          .changes = rig->changes });
+                                                          .changes = rig->changes,
+                                                          .company_us = UINT64_C(60000000) });
     assert_non_null(rig->journal);
     *state = rig;
     return 0;
@@ -360,6 +365,61 @@ static void what_comes_while_one_batch_is_written_makes_up_the_next(void **state
     }
 }
 
+/* One is written, for so many milliseconds, and two come meanwhile. */
+static void begin_with_two_waiting(struct rig *rig, unsigned ms)
+{
+    rig->stuck = true;
+    assert_int_equal(journal_start(rig->journal), 0);
+    submit(rig, 1, 2);
+    pthread_mutex_lock(&rig->lock);
+    wait_until(rig, &rig->in_write);
+    pthread_mutex_unlock(&rig->lock);
+    submit(rig, 2, 2);
+    submit(rig, 3, 2);
+    (void)usleep(ms * 1000);
+    pthread_mutex_lock(&rig->lock);
+    rig->stuck = false;
+    pthread_cond_broadcast(&rig->changed);
+    pthread_mutex_unlock(&rig->lock);
+}
+
+static void wait_delivered(struct rig *rig, size_t count)
+{
+    pthread_mutex_lock(&rig->lock);
+    while (rig->delivered_count < count) {
+        pthread_cond_wait(&rig->changed, &rig->lock);
+    }
+    pthread_mutex_unlock(&rig->lock);
+}
+
+static void who_is_answered_and_comes_again_joins_those_who_came_meanwhile(void **state)
+{
+    struct rig *rig = *state;
+    begin_with_two_waiting(rig, 600);
+    wait_delivered(rig, 1);
+    submit(rig, 4, 2); /* well within 300 ms */
+    wait_delivered(rig, 4);
+    assert_int_equal(rig->batches, 2);
+    assert_int_equal(rig->issues[1], 3);
+    for (uint32_t i = 1; i <= 4; i++) {
+        expect_delivered(rig, MAIL_ISSUE, i, REASON_NONE);
+    }
+}
+
+static void whoever_waits_for_company_in_vain_goes_alone(void **state)
+{
+    struct rig *rig = *state;
+    begin_with_two_waiting(rig, 200);
+    const uint64_t begin = clock_monotonic_us();
+    wait_delivered(rig, 3);
+    assert_true(clock_monotonic_us() - begin > 50000); /* they waited, for 100 ms */
+    assert_int_equal(rig->batches, 2);
+    assert_int_equal(rig->issues[1], 2);
+    submit(rig, 4, 2);
+    wait_delivered(rig, 4);
+    assert_int_equal(rig->issues[2], 1);
+}
+
 static void events_alone_gather_for_a_moment_and_an_issue_takes_them_along_at_once(void **state)
 {
     struct rig *rig = *state;
@@ -464,6 +524,8 @@ int main(void)
         TEST(with_a_database_that_must_be_mended_issues_fail_and_events_wait),
         TEST(what_the_database_refuses_is_dropped_and_counted),
         TEST(what_comes_while_one_batch_is_written_makes_up_the_next),
+        TEST(who_is_answered_and_comes_again_joins_those_who_came_meanwhile),
+        TEST(whoever_waits_for_company_in_vain_goes_alone),
         TEST(events_alone_gather_for_a_moment_and_an_issue_takes_them_along_at_once),
         TEST(at_the_end_events_are_written_and_issues_dropped),
         TEST(changed_accounts_are_known_when_a_refresh_returns),

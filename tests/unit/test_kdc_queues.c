@@ -45,6 +45,28 @@ static void mail_comes_out_in_the_order_it_went_in(void **state)
     inbox_close(&inbox);
 }
 
+static void several_come_as_one(void **state)
+{
+    (void)state;
+    struct inbox inbox;
+    struct inbox_item items[4] = { { 0 } };
+    assert_int_equal(inbox_init(&inbox), 0);
+    inbox_push(&inbox, &items[0]);
+    items[3].next = &items[2];
+    items[2].next = &items[1];
+    inbox_push_all(&inbox, &items[3], &items[1]);
+    unsigned seen = 0;
+    for (const struct inbox_item *item = inbox_take(&inbox); item != NULL; item = item->next) {
+        assert_ptr_equal(item, &items[seen++]);
+    }
+    assert_int_equal(seen, 4);
+    items[1].next = &items[0];
+    inbox_push_all(&inbox, &items[1], &items[0]);
+    assert_true(awake(&inbox));
+    assert_non_null(inbox_take(&inbox));
+    inbox_close(&inbox);
+}
+
 #define PRODUCERS 3
 #define EACH 20000
 
@@ -65,7 +87,12 @@ static void *produce(void *argument)
     for (unsigned i = 0; i < EACH; i++) {
         p->items[i].item.kind = p->number;
         p->items[i].number = i;
-        inbox_push(p->inbox, &p->items[i].item);
+        if (p->number > 0) {
+            inbox_push(p->inbox, &p->items[i].item);
+        } else if (i % 2 == 1) { /* this one brings two at a time */
+            p->items[i].item.next = &p->items[i - 1].item;
+            inbox_push_all(p->inbox, &p->items[i].item, &p->items[i - 1].item);
+        }
     }
     return NULL;
 }
@@ -370,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mail_comes_out_in_the_order_it_went_in),
+        cmocka_unit_test(several_come_as_one),
         cmocka_unit_test(nothing_is_lost_and_each_producers_order_is_kept),
         cmocka_unit_test(nobody_wakes_who_is_awake),
         cmocka_unit_test(a_consumer_that_sleeps_between_misses_nothing),
