@@ -225,10 +225,11 @@ unsigned store_lock_patience(const struct store *store)
 static int session_set(const struct store *store)
 {
     const unsigned wait = store_lock_patience(store);
-    char sql[320];
+    char sql[400];
     int len = snprintf(sql, sizeof sql,
                        "SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,ERROR_FOR_DIVISION_BY_ZERO',"
                        " autocommit = 1, time_zone = '+00:00',"
+                       " group_concat_max_len = GREATEST(@@group_concat_max_len, 1048576)," /* JSON_ARRAYAGG's, too */
                        " innodb_lock_wait_timeout = LEAST(@@innodb_lock_wait_timeout, %u),"
                        " lock_wait_timeout = LEAST(@@lock_wait_timeout, %u)",
                        wait, wait);

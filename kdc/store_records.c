@@ -140,8 +140,8 @@ static int text_make(struct store *store, const struct store_batch *batch)
 
 /* ---- the call ---- */
 
-/* One for each issue, also for those that can't be: a deadlock may show as late as at the commit, and then the second try's answers
- * come over the first's. */
+/* One for each issue, also for those that can't be: a procedure may tell some before a deadlock shows, and then the second try's
+ * answers come over the first's. */
 struct answers {
     struct store_batch *batch;
     uint64_t number; /* of the issue, from 1 */

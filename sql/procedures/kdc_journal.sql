@@ -21,6 +21,7 @@ BEGIN
     DECLARE v_now DATETIME(3) DEFAULT UTC_TIMESTAMP(3);
     DECLARE v_issues LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.issues');
     DECLARE v_events LONGTEXT CHARACTER SET utf8mb4 DEFAULT JSON_EXTRACT(p_batch, '$.events');
+    DECLARE v_answers LONGTEXT CHARACTER SET utf8mb4;
     DECLARE v_free LONGTEXT CHARACTER SET utf8mb4;
     DECLARE v_old LONGTEXT CHARACTER SET utf8mb4;
     DECLARE v_new BIGINT UNSIGNED;
@@ -161,14 +162,19 @@ BEGIN
          ORDER BY i.number;
     END IF;
 
-    -- Before the commit: behind it another KDC may count on. The caller believes it only once the whole call has gone well.
-    SELECT i.number, IFNULL(c.id, 0) AS conversation,
-           IFNULL(c.epoch - COUNT(*) OVER (PARTITION BY c.id) +
-                  ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number), 0) AS epoch
-      FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (number FOR ORDINALITY, a BIGINT UNSIGNED PATH '$[0]',
-                                                b BIGINT UNSIGNED PATH '$[1]')) AS i
-      LEFT JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b);
+    -- Read before the commit: behind it another KDC may count on. Told behind it: all of the answer goes out at once. What
+    -- failed there would be taken for not done, so it is as little as can be.
+    SELECT JSON_ARRAYAGG(JSON_ARRAY(answer.number, answer.conversation, answer.epoch)) INTO v_answers
+      FROM (SELECT i.number, IFNULL(c.id, 0) AS conversation,
+                   IFNULL(c.epoch - COUNT(*) OVER (PARTITION BY c.id) +
+                          ROW_NUMBER() OVER (PARTITION BY c.id ORDER BY i.number), 0) AS epoch
+              FROM JSON_TABLE(v_issues, '$[*]' COLUMNS (number FOR ORDINALITY, a BIGINT UNSIGNED PATH '$[0]',
+                                                        b BIGINT UNSIGNED PATH '$[1]')) AS i
+              LEFT JOIN conversations AS c ON c.user_a = LEAST(i.a, i.b) AND c.user_b = GREATEST(i.a, i.b)) AS answer;
     COMMIT;
+    SELECT answer.number, answer.conversation, answer.epoch
+      FROM JSON_TABLE(v_answers, '$[*]' COLUMNS (number BIGINT UNSIGNED PATH '$[0]', conversation BIGINT UNSIGNED PATH '$[1]',
+                                                 epoch BIGINT UNSIGNED PATH '$[2]')) AS answer;
 END//
 
 DELIMITER ;

@@ -544,12 +544,12 @@ def test_a_deadlock_is_tried_again_a_few_times(database, probe, deadlocks, resul
 
 
 def test_what_a_deadlock_at_the_commit_took_back_isnt_believed(database, probe):
-    """As a cluster does it: an answer first, and then no commit. Behind it one of the two is deleted."""
+    """As a cluster shows it, with an answer before it, as an operator's own procedure may have. Then one of the two is deleted."""
     kdc = probe(database)
     alice, bob, carol = (kdc("add", name, "x")[1] for name in ("alice", "bob", "carol"))
     text, = (row[2] for row in database.query("SHOW CREATE PROCEDURE kdc_journal"))
     deadlock = ("IF NOT EXISTS (SELECT 1 FROM tried) THEN ROLLBACK; INSERT INTO tried VALUES (1);"
-                f" INSERT INTO deleted_users (user) VALUES ({bob});"
+                f" INSERT INTO deleted_users (user) VALUES ({bob}); SELECT 1, 4711, 9;"
                 " SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'Deadlock found'; END IF; COMMIT")
     assert text.count("    COMMIT;") == 1
     database.query("CREATE TABLE tried (it INT) ENGINE=MyISAM")
