@@ -561,6 +561,16 @@ def test_what_a_deadlock_at_the_commit_took_back_isnt_believed(database, probe):
     assert database.query("SELECT user_b FROM conversations") == ((int(carol),),)
 
 
+def test_a_batch_of_any_size_is_answered_whatever_the_server_cuts(own_mariadb, folder, probe):
+    with own_mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL group_concat_max_len = 1024")
+    kdc = probe(Database(own_mariadb, folder))
+    alice, bob = (kdc("add", name, "x")[1] for name in ("alice", "bob"))
+    answer = kdc("batch", " ".join([f"{alice}:{bob}"] * 200))
+    assert answer[0] == "ok", kdc.error
+    assert [one.split(":")[1] for one in answer[1:]] == [str(epoch) for epoch in range(1, 201)]
+
+
 def test_what_only_the_operator_can_mend_is_broken_and_says_how(database, probe, folder):
     kdc = probe(database)
     database.query("DROP PROCEDURE kdc_user_find")
