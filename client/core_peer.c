@@ -177,12 +177,13 @@ void opens_after_login(struct core *core)
     }
 }
 
-/* Once it stands that there is nobody to talk with under that name. */
+/* Once it stands that there is nobody to talk with under that name. Who asks for a new epoch may have an old one still. */
 static void give_up(struct peer *peer)
 {
     peer->opening = OPENING_NO;
     peer->open_wanted = false;
     peer->open_before = false;
+    peer_drop_epochs(peer);
     (void)outbox_clear(&peer->outbox);
 }
 

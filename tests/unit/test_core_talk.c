@@ -341,6 +341,21 @@ static void texts_for_nobody_are_discarded(void **state)
     assert_true(rig_silent(rig));
 }
 
+static void the_epoch_with_somebody_who_turns_out_to_be_locked_is_dropped(void **state)
+{
+    struct rig *rig = *state;
+    alice_opens_with_bob(rig, 1);
+    kdc_tells_presence(rig, "bob", true); /* another session of his, which is over soon */
+    assert_presence(rig, "bob", true);
+    assert_int_equal(rig_wait(rig, 50000), KC_OK);
+    assert_int_equal(kdc_refuses(rig, kdc_takes_open(rig, "bob"), REASON_PEER_LOCKED, 0), KC_OK);
+    assert_refused(rig, "bob", REASON_PEER_LOCKED);
+    (void)alice_says(rig, "bob", "hello");
+    assert_int_equal(kdc_refuses(rig, kdc_takes_open(rig, "bob"), REASON_PEER_LOCKED, 0), KC_OK);
+    assert_refused(rig, "bob", REASON_PEER_LOCKED);
+    assert_true(rig_silent(rig));
+}
+
 /* Refused for that reason; asked again after 4 seconds and not much more, if at all. */
 static void refuse_for_a_while(struct rig *rig, enum reason reason, unsigned retry_after)
 {
@@ -403,6 +418,7 @@ int main(void)
         TEST(an_offline_peers_texts_wait_and_go_when_the_peer_comes),
         TEST(each_text_to_an_offline_peer_is_answered_but_not_in_a_flood),
         TEST(texts_for_nobody_are_discarded),
+        TEST(the_epoch_with_somebody_who_turns_out_to_be_locked_is_dropped),
         TEST(a_busy_kdc_is_asked_again_a_bounded_number_of_times),
         TEST(for_a_text_that_waits_a_busy_kdc_is_asked_until_it_goes),
     };
