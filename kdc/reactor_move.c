@@ -4,9 +4,9 @@
  *
  *   the opener's reactor   the two sit apart: which of them moves?     reactor_bring_together, in session_open
  *                          its own, or it calls the peer               REACTOR_CALL
- *   where that one sits    at the end of the turn: the connection      reactor_move_some
- *                          leaves; its slot is away, so that its
- *                          name stays
+ *   where that one sits    the connection leaves, at the latest at     reactor_take_call,
+ *                          the end of the turn; its slot is away,      reactor_move_some
+ *                          so that its name stays
  *   where it goes          a slot there, and a note of its name        reactor_seat_guests
  *
  * A connection moves once at most, and only while its session has no conversation, no job and nothing to send; else it stays. It goes
@@ -120,17 +120,6 @@ void reactor_bring_together(struct connection *c, const struct directory_entry *
     }
 }
 
-void reactor_take_call(struct reactor *reactor, struct inbox_item *item)
-{
-    struct call *call = (struct call *)item;
-    struct connection *c = reactor_find(reactor, &call->ref);
-    if (c == NULL || c->move != NULL || c->phase != CONNECTION_SESSION ||
-        !session_ref_equal(session_ref_of(c->session), &call->ref) || !ask(c, call->to)) {
-        book(reactor->server, call->to, call->from);
-    }
-    free(call);
-}
-
 /* ---- it leaves ---- */
 
 /* Nothing of ours touches it once it has arrived. */
@@ -159,18 +148,38 @@ static bool leave(struct reactor *reactor, struct move *move)
     return true;
 }
 
+/* The one that was asked last. */
+static void move_one(struct reactor *reactor)
+{
+    struct move *move = reactor->moving;
+    struct connection *c = move->connection;
+    reactor->moving = move->next;
+    if (stops(reactor->server) || !may_move(c) || !leave(reactor, move)) {
+        book(reactor->server, move->seat, reactor->number);
+        c->move = NULL;
+        free(move);
+    }
+}
+
 void reactor_move_some(struct reactor *reactor)
 {
     while (reactor->moving != NULL) {
-        struct move *move = reactor->moving;
-        struct connection *c = move->connection;
-        reactor->moving = move->next;
-        if (stops(reactor->server) || !may_move(c) || !leave(reactor, move)) {
-            book(reactor->server, move->seat, reactor->number);
-            c->move = NULL;
-            free(move);
-        }
+        move_one(reactor);
     }
+}
+
+/* It leaves at once if it can: behind the call there may be the conversation already for which it is to move. */
+void reactor_take_call(struct reactor *reactor, struct inbox_item *item)
+{
+    struct call *call = (struct call *)item;
+    struct connection *c = reactor_find(reactor, &call->ref);
+    if (c == NULL || c->move != NULL || c->phase != CONNECTION_SESSION ||
+        !session_ref_equal(session_ref_of(c->session), &call->ref) || !ask(c, call->to)) {
+        book(reactor->server, call->to, call->from);
+    } else if (!c->unsent && !c->resumed) {
+        move_one(reactor);
+    }
+    free(call);
 }
 
 /* ---- it arrives ---- */

@@ -3,7 +3,7 @@
  *
  *   the opener's session   is it somebody else, is there room, and     session_open
  *                          not too many of late;
- *                          the peer's session, of the directory        issue
+ *                          the peer's session, of the directory;       issue
  *                          the two had better sit together             host.bring_together
  *   the journal's thread   the epoch on record                         journal.c
  *   where the first of     the key, a grant to the first               conversation_issue
@@ -66,13 +66,12 @@ static void issue(struct session *s, uint32_t request, const struct directory_en
     mail->user_a = s->user;
     mail->user_b = peer->user;
     memcpy(mail->source, s->source, sizeof mail->source);
+    s->host->bring_together(s->link, peer); /* first: who has a conversation doesn't move */
     if (s->host->issue(s->host->context, mail, &retry_after) != 0) {
         const enum reason reason = mail->reason;
         mail_free(&mail->mail);
         session_refuse(s, request, reason, retry_after);
-        return;
     }
-    s->host->bring_together(s->link, peer);
 }
 
 void session_take_unissued(struct session *s, const struct mail_issue *mail)

@@ -5,7 +5,7 @@
 #include "tests/unit/cmocka_all.h"
 #include "tests/unit/sim.h"
 
-#define SEEDS 24
+#define SEEDS 100
 
 static struct sim *world(uint64_t seed)
 {
@@ -51,7 +51,6 @@ static void two_who_talk_sit_together(void **state)
     (void)state;
     unsigned called = 0;
     unsigned went = 0;
-    unsigned stayed = 0; /* here a grant may be so quick that it comes before the move */
     for (uint64_t seed = 1; seed <= SEEDS; seed++) {
         struct sim *sim = world(seed);
         sim_come(sim, ALICE);
@@ -63,22 +62,18 @@ static void two_who_talk_sit_together(void **state)
         sim_open(sim, bob_opens ? BOB : ALICE, bob_opens ? SIM_ALICE : SIM_BOB);
         settles(sim);
         assert_int_equal(sim_seat(sim, SIM_BOB), bob);
-        assert_in_range(sim_moved(sim), 0, apart);
-        assert_int_equal(sim_seat(sim, SIM_ALICE) == bob, sim_moved(sim) == apart);
+        assert_int_equal(sim_moved(sim), apart); /* however quick the grant is */
+        assert_int_equal(sim_seat(sim, SIM_ALICE), bob);
         sim_send(sim, ALICE, SIM_BOB, 40);
         sim_send(sim, BOB, SIM_ALICE, 40);
         settles(sim);
         assert_int_equal(sim_shown(sim, BOB, ALICE), 1);
         assert_int_equal(sim_shown(sim, ALICE, BOB), 1);
-        if (sim_moved(sim) == 0)
-            stayed += apart;
-        else if (bob_opens)
-            called++;
-        else
-            went++;
+        called += apart && bob_opens;
+        went += apart && !bob_opens;
         ends_well(sim);
     }
-    assert_true(called > 0 && went > 0 && stayed < called + went);
+    assert_true(called > 0 && went > 0);
 }
 
 static void who_has_a_conversation_stays_and_everybody_is_heard(void **state)
