@@ -1,10 +1,10 @@
 /*
  * gathering.h: how long what is to be written waits for more of its kind, so that one call takes many.
  *
- * Who is answered often comes again at once. So after a call that answered several, the next waits for as many, and
- * for those that came meanwhile: else the two halves would take turns for good, each waiting for the other's call. It
- * waits half as long as that call took at most, nor longer than the caller's bound, nor for more than GATHERING_MAX:
- * so many share a call's own costs well enough. After a call of one nobody waits.
+ * Who is answered often comes again at once. So behind a call the next one waits for as many as that answered, and for
+ * those that came meanwhile: else the two halves would take turns for good, each waiting for the other's call. It waits
+ * half as long as that call took at most, nor longer than the caller's bound, nor for more than GATHERING_MAX: so many
+ * share a call's own costs well enough. Where it is one who comes again and again, he never waits.
  *
  * It has no clock and no lock: both are the caller's. Times are in microseconds.
  */

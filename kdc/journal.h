@@ -2,7 +2,7 @@
  * journal.h: what must be on record, written by one thread for all: the issue of keys, and the audit log.
  *
  * Whatever gathers while one transaction is being committed goes into the next one (group commit): under load one
- * call writes many. Behind a call of several the next waits a moment for company (gathering.h); a lone issue never
+ * call writes many, and the next waits a moment for those who were just answered (gathering.h); who opens alone never
  * waits. Events, which nobody waits for, gather for 50 ms before they are a call of their own. An issue is handed on
  * to where its key is made only once it is committed.
  *
