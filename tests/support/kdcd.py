@@ -1,4 +1,5 @@
 """A real kdcd with a database of its own, and the operator's kdc-admin beside it."""
+import functools
 import getpass
 import json
 import pathlib
@@ -7,6 +8,7 @@ import secrets
 import signal
 import subprocess
 
+from support.importing import bcrypt
 from support.ports import free_port
 from support.programs import SLOWER, environment, program, sanitizer_report, wait_until
 
@@ -67,6 +69,11 @@ class Database:
         with self.mariadb.connect() as connection, connection.cursor() as cursor:
             cursor.execute(f"DROP DATABASE IF EXISTS `{self.name}`")
             cursor.execute(f"DROP USER IF EXISTS `{self.user}`@localhost")
+
+
+@functools.cache
+def hash_of(password):
+    return bcrypt(cost=10, password=password)
 
 
 def run_admin(config, folder, arguments, check=True):
@@ -156,10 +163,10 @@ class Kdcd:
         return json.loads(self.admin(*arguments, "--json").stdout)
 
     def add_user(self, name, password="correct horse"):
-        path = self.folder / f"new-password-{secrets.token_hex(4)}"
-        path.touch(mode=0o600)
-        path.write_text(password)
-        self.admin("user", "add", name, "--password-file", path)
+        """With a hash that was computed before: hardly a test is about how an account comes to be."""
+        path = self.folder / f"new-user-{secrets.token_hex(4)}.csv"
+        path.write_text(f"name,hash\n{name},{hash_of(password)}\n")
+        self.admin("user", "import", path)
         path.unlink()
 
     def reload(self):
