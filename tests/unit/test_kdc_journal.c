@@ -338,45 +338,19 @@ static void wait_until(struct rig *rig, const bool *what)
     }
 }
 
-static void what_comes_while_one_batch_is_written_makes_up_the_next(void **state)
+/* Its thread runs, and writes this until let_go. */
+static void begin_stuck(struct rig *rig, uint32_t request)
 {
-    struct rig *rig = *state;
     rig->stuck = true;
     assert_int_equal(journal_start(rig->journal), 0);
-    submit(rig, 0, 2);
+    submit(rig, request, 2);
     pthread_mutex_lock(&rig->lock);
     wait_until(rig, &rig->in_write);
     pthread_mutex_unlock(&rig->lock);
-    for (uint32_t i = 1; i <= 20; i++) {
-        submit(rig, i, 2);
-    }
-    pthread_mutex_lock(&rig->lock);
-    rig->stuck = false;
-    pthread_cond_broadcast(&rig->changed);
-    while (rig->delivered_count < 21) {
-        pthread_cond_wait(&rig->changed, &rig->lock);
-    }
-    pthread_mutex_unlock(&rig->lock);
-    assert_int_equal(rig->batches, 2);
-    assert_int_equal(rig->issues[0], 1);
-    assert_int_equal(rig->issues[1], 20);
-    for (uint32_t i = 0; i <= 20; i++) {
-        expect_delivered(rig, MAIL_ISSUE, i, REASON_NONE);
-    }
 }
 
-/* One is written, for so many milliseconds, and two come meanwhile. */
-static void begin_with_two_waiting(struct rig *rig, unsigned ms)
+static void let_go(struct rig *rig)
 {
-    rig->stuck = true;
-    assert_int_equal(journal_start(rig->journal), 0);
-    submit(rig, 1, 2);
-    pthread_mutex_lock(&rig->lock);
-    wait_until(rig, &rig->in_write);
-    pthread_mutex_unlock(&rig->lock);
-    submit(rig, 2, 2);
-    submit(rig, 3, 2);
-    (void)usleep(ms * 1000);
     pthread_mutex_lock(&rig->lock);
     rig->stuck = false;
     pthread_cond_broadcast(&rig->changed);
@@ -390,6 +364,33 @@ static void wait_delivered(struct rig *rig, size_t count)
         pthread_cond_wait(&rig->changed, &rig->lock);
     }
     pthread_mutex_unlock(&rig->lock);
+}
+
+static void what_comes_while_one_batch_is_written_makes_up_the_next(void **state)
+{
+    struct rig *rig = *state;
+    begin_stuck(rig, 0);
+    for (uint32_t i = 1; i <= 20; i++) {
+        submit(rig, i, 2);
+    }
+    let_go(rig);
+    wait_delivered(rig, 21);
+    assert_int_equal(rig->batches, 2);
+    assert_int_equal(rig->issues[0], 1);
+    assert_int_equal(rig->issues[1], 20);
+    for (uint32_t i = 0; i <= 20; i++) {
+        expect_delivered(rig, MAIL_ISSUE, i, REASON_NONE);
+    }
+}
+
+/* One is written, for so many milliseconds, and two come meanwhile. */
+static void begin_with_two_waiting(struct rig *rig, unsigned ms)
+{
+    begin_stuck(rig, 1);
+    submit(rig, 2, 2);
+    submit(rig, 3, 2);
+    (void)usleep(ms * 1000);
+    let_go(rig);
 }
 
 static void who_is_answered_and_comes_again_joins_those_who_came_meanwhile(void **state)
@@ -429,11 +430,7 @@ static void events_alone_gather_for_a_moment_and_an_issue_takes_them_along_at_on
         (void)usleep(500);
     }
     submit(rig, 1, 2);
-    pthread_mutex_lock(&rig->lock);
-    while (rig->delivered_count < 1) {
-        pthread_cond_wait(&rig->changed, &rig->lock);
-    }
-    pthread_mutex_unlock(&rig->lock);
+    wait_delivered(rig, 1);
     expect_delivered(rig, MAIL_ISSUE, 1, REASON_NONE);
     size_t events = 0;
     for (size_t i = 0; i < rig->batches; i++) {
@@ -447,18 +444,10 @@ static void at_the_end_events_are_written_and_issues_dropped(void **state)
 {
     struct rig *rig = *state;
     uint32_t retry_after = 0;
-    rig->stuck = true;
-    assert_int_equal(journal_start(rig->journal), 0);
-    submit(rig, 1, 2);
-    pthread_mutex_lock(&rig->lock);
-    wait_until(rig, &rig->in_write);
-    pthread_mutex_unlock(&rig->lock);
+    begin_stuck(rig, 1);
     submit(rig, 2, 2);
     record(rig, "login", 0);
-    pthread_mutex_lock(&rig->lock);
-    rig->stuck = false;
-    pthread_cond_broadcast(&rig->changed);
-    pthread_mutex_unlock(&rig->lock);
+    let_go(rig);
     journal_stop(rig->journal);
     assert_true(rig->stopped);
     assert_string_equal(rig->last_event, "login alice here ");
