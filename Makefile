@@ -279,6 +279,7 @@ SIM_WRAPPED := dh_keypair dh_shared identity_sign identity_verify malloc calloc 
 test_sim_LDFLAGS := $(SIM_WRAPPED:%=-Wl,--wrap=%)
 test_sim_schedules_LDFLAGS := $(test_sim_LDFLAGS)
 test_sim_seats_LDFLAGS := $(test_sim_LDFLAGS)
+test_kdc_journal_LDFLAGS := -Wl,--wrap=clock_gettime
 test_kdc_worker_pool_lock_LDFLAGS := -Wl,--wrap=job_queue_resize
 
 $(BUILD)/unit/%: $(BUILD)/obj/tests/unit/%.o $(EVERY_ARCHIVE)
