@@ -243,6 +243,7 @@ def test_a_login_whose_client_has_gone_is_not_computed(one_worker):
             client.socket.close()
         wait_until("none waits, though the worker is held", lambda: waiting(kdc) == 0)
     wait_until("nobody is there", lambda: connections(kdc) == 0)
+    assert kdc.admin_json("status")["jobs_finished_total"]["password"] == 1, "the one whom the worker had begun to serve"
 
 
 # --- Descriptors ---
