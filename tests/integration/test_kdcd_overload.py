@@ -61,6 +61,11 @@ def go_first(kdc):
     return policies.count(os.SCHED_RR)
 
 
+def crossings(kdc):
+    """What other threads had for a reactor, since the start."""
+    return sum(kdc.admin_json("status")["reactor_inbox_items_total"].values())
+
+
 @contextlib.contextmanager
 def worker_held(kdc):
     """The one worker waits for the table of accounts, with the login of a client of its own, until this is over."""
@@ -124,11 +129,14 @@ def test_who_passes_messages_on_goes_first_while_workers_are_busy_and_no_longer(
         alice.open("bob")
         bob.wait_for(lambda: "alice" in bob.conversations)
         wait_until("the workers have nothing to do", lambda: go_first(kdc) == 0)
+        before = crossings(kdc)
         for _ in range(10):
             say_something(alice, bob)
+        # Whoever has the conversation before the turn is over in which they were to move stays: then two reactors pass it on.
+        pass_on = 2 if crossings(kdc) - before >= 10 else 1
         assert go_first(kdc) == 0, "the workers are idle"
         with storm_of_logins(kdc):
-            wait_until("they go first", lambda: say_something(alice, bob) or go_first(kdc) == 1)
+            wait_until("they go first", lambda: say_something(alice, bob) or go_first(kdc) == pass_on)
         wait_until("they don't any more", lambda: go_first(kdc) == 0)
         say_something(alice, bob)
 
