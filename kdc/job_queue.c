@@ -139,6 +139,16 @@ int job_queue_put(struct job_queue *queue, struct job *job, struct job **displac
     return 0;
 }
 
+struct job *job_queue_behind(const struct job_queue *queue, const struct job *job)
+{
+    struct job *next = job != NULL ? TAILQ_NEXT(job, waiting) : NULL;
+    if (next == NULL) {
+        const struct job_line *line = job != NULL ? TAILQ_NEXT(job->line, turn) : TAILQ_FIRST(&queue->turns);
+        next = line != NULL ? TAILQ_FIRST(&line->jobs) : NULL;
+    }
+    return next;
+}
+
 struct job *job_queue_take(struct job_queue *queue)
 {
     struct job_line *line = TAILQ_FIRST(&queue->turns);

@@ -47,6 +47,8 @@ int job_queue_resize(struct job_queue *queue, size_t max) __attribute__((warn_un
 int job_queue_put(struct job_queue *queue, struct job *job, struct job **displaced) __attribute__((warn_unused_result));
 /* The next job; NULL: none waits. */
 struct job *job_queue_take(struct job_queue *queue);
+/* The job that stands behind this one, in the order of the lines; of NULL the first. NULL: there is none. */
+struct job *job_queue_behind(const struct job_queue *queue, const struct job *job);
 /* Takes out one that waits in this queue (job->line is set). */
 void job_queue_remove(struct job_queue *queue, struct job *job);
 

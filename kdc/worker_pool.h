@@ -48,8 +48,8 @@ void worker_pool_free(struct worker_pool **pool); /* stops first; sets to NULL *
 /* The pool owns the job, which comes home in any case (or is destroyed by worker_pool_stop). */
 void worker_pool_submit(struct worker_pool *pool, struct job *job);
 /* The job's owner doesn't want it any more. True: it waited, and is the caller's again. False: it comes home as ever; perhaps
- * it runs or has run, perhaps it could not be got at, and won't run if that can be helped. Its owner must not have had it
- * home (and destroyed it) yet. */
+ * it runs or has run, perhaps it could not be got at: then it comes as soon as whoever is at the queues has done with them, as
+ * busy, unless a worker is about to run it. Its owner must not have had it home (and destroyed it) yet. */
 bool worker_pool_withdraw(struct worker_pool *pool, struct job *job) __attribute__((warn_unused_result));
 /* -1: memory is out, and the bound stays. */
 int worker_pool_set_queue_max(struct worker_pool *pool, unsigned queue_max) __attribute__((warn_unused_result));

@@ -13,6 +13,9 @@
  * happened before the try, which then could not have failed for H. So it comes later, and finds the job, if nobody has
  * collected it by then; and then H is the one who tries. That ends with somebody who gets the lock or with a job collected.
  *
+ * What is to leave the queues goes the same way. Who withdraws a job and doesn't get the lock marks it, and then the pool, by
+ * `unwanted`, which is used as `newest` is; and whoever gets the lock looks through the queues for such jobs.
+ *
  * Workers sleep each on a semaphore of their own: to post it never blocks, unlike a condition variable's signal, which may
  * have to wait for those who are about to leave it. No worker sleeps through a job that it may take: it goes to sleep, under
  * the lock, when it finds none; a job that is put in a queue wakes one sleeper that may take it; and a worker that takes a
@@ -90,9 +93,28 @@ static void place(struct worker_pool *pool, struct job *job)
     pool_wake_one(pool, job->class);
 }
 
+/* Under the lock: what nobody wants keeps no place from others. */
+static void clear_out(struct worker_pool *pool)
+{
+    for (unsigned i = 0; i < JOB_CLASS_COUNT; i++) {
+        struct job_queue *queue = &pool->classes[i].queue;
+        struct job *next;
+        for (struct job *job = job_queue_behind(queue, NULL); job != NULL; job = next) {
+            next = job_queue_behind(queue, job);
+            if (pool_unwanted(job)) {
+                job_queue_remove(queue, job);
+                pool_send_home(pool, job);
+            }
+        }
+    }
+}
+
 /* Under the lock: empties the inbox. */
 static void collect(struct worker_pool *pool)
 {
+    if (atomic_exchange_explicit(&pool->unwanted, false, memory_order_acq_rel)) {
+        clear_out(pool);
+    }
     struct inbox_item *item = inbox_collect(&pool->inbox);
     while (item != NULL) {
         struct job *job = (struct job *)item; /* a job is the item that it begins with */
@@ -102,11 +124,14 @@ static void collect(struct worker_pool *pool)
     }
 }
 
-/* A read-modify-write that changes nothing: see above. */
-static bool inbox_is_empty(struct worker_pool *pool)
+/* Two read-modify-writes that change nothing: see above. */
+static bool nothing_to_do(struct worker_pool *pool)
 {
     struct inbox_item *newest = NULL;
+    bool unwanted = false;
     return atomic_compare_exchange_strong_explicit(&pool->inbox.newest, &newest, NULL, memory_order_acq_rel,
+                                                   memory_order_acquire) &&
+           atomic_compare_exchange_strong_explicit(&pool->unwanted, &unwanted, false, memory_order_acq_rel,
                                                    memory_order_acquire);
 }
 
@@ -137,7 +162,7 @@ void pool_leave(struct worker_pool *pool)
             homeward = item;
         }
         pthread_mutex_unlock(&pool->lock);
-    } while (!inbox_is_empty(pool) && try_enter(pool));
+    } while (!nothing_to_do(pool) && try_enter(pool));
     while (homeward != NULL) {
         struct job *job = (struct job *)homeward;
         homeward = homeward->next;
@@ -168,6 +193,10 @@ bool worker_pool_withdraw(struct worker_pool *pool, struct job *job)
 {
     if (!try_enter(pool)) {
         atomic_store_explicit(&job->unwanted, true, memory_order_relaxed);
+        (void)atomic_exchange_explicit(&pool->unwanted, true, memory_order_acq_rel); /* from here on the job is not ours */
+        if (try_enter(pool)) {
+            pool_leave(pool);
+        }
         return false;
     }
     const bool waited = job->line != NULL;

@@ -44,6 +44,7 @@ struct worker_pool {
     unsigned worker_count;       /* threads that run */
     struct inbox inbox;          /* what was submitted; whoever has the lock is its consumer, and nobody sleeps at it */
     _Atomic size_t inbox_max;    /* jobs in it, of each class */
+    _Atomic bool unwanted;       /* of what waits, some may be */
     _Atomic unsigned busy;       /* workers that take all jobs, and have one */
     pthread_mutex_t lock;        /* guards what follows */
     struct inbox_item *homeward; /* what is to be delivered without having run, once the lock is free */
@@ -54,10 +55,11 @@ struct worker_pool {
     uint64_t last_alarm_us;
 };
 
-/* Takes the lock, and waits for it: not for those who submit or withdraw. What is in the inbox is in the queues then. */
+/* Takes the lock, and waits for it: not for those who submit or withdraw. What is in the inbox is in the queues then, and
+ * what is unwanted isn't. */
 void pool_enter(struct worker_pool *pool);
-/* Lets go of the lock; for good only when there is nothing in the inbox or somebody else has the lock. Then delivers what
- * is to go home. */
+/* Lets go of the lock; for good only when there is nothing in the inbox and nothing unwanted, or somebody else has the lock.
+ * Then delivers what is to go home. */
 void pool_leave(struct worker_pool *pool);
 
 /* Under the lock: it goes home as busy, once the lock is free. */

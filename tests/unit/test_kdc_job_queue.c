@@ -223,6 +223,31 @@ static void the_longest_line_is_known_at_every_time(void **state)
     }
 }
 
+static void all_that_wait_are_seen_once_though_some_are_taken_out_meanwhile(void **state)
+{
+    struct world *w = *state;
+    static const unsigned numbers[] = { 10, 11, 12, 20, 30, 31 };
+    static const bool goes[] = { true, false, true, true, false, true };
+    size_t seen = 0;
+    struct job *next;
+    assert_null(job_queue_behind(&w->queue, NULL));
+    for (size_t i = 0; i < 6; i++) {
+        put_one(w, numbers[i] / 10, numbers[i]);
+    }
+    for (struct job *job = job_queue_behind(&w->queue, NULL); job != NULL; job = next) {
+        next = job_queue_behind(&w->queue, job);
+        assert_true(seen < 6);
+        assert_int_equal(job - w->jobs, numbers[seen]);
+        if (goes[seen++]) {
+            job_queue_remove(&w->queue, job);
+        }
+    }
+    assert_int_equal(seen, 6);
+    expect(w, 11);
+    expect(w, 30);
+    assert_null(job_queue_take(&w->queue));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -233,6 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_taken_out_leaves_the_others_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_bound_can_change_while_jobs_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_longest_line_is_known_at_every_time, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_that_wait_are_seen_once_though_some_are_taken_out_meanwhile, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("kdc_job_queue", tests, NULL, NULL);
 }

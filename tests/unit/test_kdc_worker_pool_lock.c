@@ -91,18 +91,38 @@ static void nobody_who_submits_or_withdraws_waits_for_the_lock(void **state)
 
     const struct worker_pool_stats stats = worker_pool_stats(pool);
     assert_int_equal(stats.queued[JOB_HANDSHAKE], 1);
-    assert_int_equal(stats.queued[JOB_SQL], 4);
-    job_wait_delivered(&r, 3); /* what was withdrawn in the inbox didn't come to the queue */
-    assert_int_equal(r.busy[2], 2);
+    assert_int_equal(stats.queued[JOB_SQL], 3);
+    job_wait_delivered(&r, 4); /* what was withdrawn went home as soon as the lock was free, though no worker is */
+    assert_int_equal(r.busy[2], 1);
+    assert_int_equal(r.busy[3], 2);
+    job_submit(pool, &r, JOB_SQL, 9); /* and its place is free */
+    assert_int_equal(r.busy_count, 4);
     job_open_gate(&r);
-    job_wait_delivered(&r, 9);
-    static const int expected[] = { 8, 3, 4, 5 };
-    assert_int_equal(r.ran, 4);
+    job_wait_delivered(&r, 10);
+    static const int expected[] = { 8, 3, 4, 5, 9 };
+    assert_int_equal(r.ran, 5);
     assert_memory_equal(r.order, expected, sizeof expected);
     assert_int_equal(r.busy_count, 4);
-    assert_int_equal(r.busy[3], 1); /* and this one was left out in it */
     worker_pool_free(&pool);
-    assert_int_equal(r.destroyed, 9);
+    assert_int_equal(r.destroyed, 10);
+}
+
+static void what_alone_was_withdrawn_while_the_lock_was_held_goes_home_behind_it(void **state)
+{
+    (void)state;
+    struct job_record r;
+    struct worker_pool *pool = job_pool(&r, 1, false, 4, 60000);
+    job_submit(pool, &r, JOB_PASSWORD, -1);
+    job_wait_at_gate(&r, 1);
+    struct test_job *waiting = job_new(&r, JOB_SQL, 1, 1);
+    worker_pool_submit(pool, &waiting->job);
+    const pthread_t holder = hold_lock(pool);
+    assert_false(worker_pool_withdraw(pool, &waiting->job));
+    let_go(holder);
+    job_wait_delivered(&r, 1);
+    assert_int_equal(r.busy[0], 1);
+    job_open_gate(&r);
+    worker_pool_free(&pool);
 }
 
 static void an_idle_worker_gets_what_came_while_the_lock_was_held(void **state)
@@ -251,6 +271,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_who_submits_or_withdraws_waits_for_the_lock),
+        cmocka_unit_test(what_alone_was_withdrawn_while_the_lock_was_held_goes_home_behind_it),
         cmocka_unit_test(an_idle_worker_gets_what_came_while_the_lock_was_held),
         cmocka_unit_test(of_many_who_submit_and_withdraw_at_once_nobody_misses_a_job),
     };
