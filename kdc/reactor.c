@@ -208,6 +208,7 @@ static void free_ended(struct reactor *reactor)
 
 static void finish_turn(struct reactor *reactor)
 {
+    reactor_move_some(reactor); /* before the conversation comes for which they are to move */
     deliver_inbox(reactor);
     reactor_begin_some(reactor);
     /* Sending may allow a held-up peer to go on, and what that says may have to be sent in turn. */

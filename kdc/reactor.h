@@ -168,7 +168,7 @@ void reactor_give_back(struct reactor *reactor);
 void reactor_bring_together(struct connection *connection, const struct directory_entry *peer);
 /* Takes what another reactor's reactor_bring_together has sent. */
 void reactor_take_call(struct reactor *reactor, struct inbox_item *item);
-/* At a turn's end: those leave that were asked to. */
+/* Those leave that were asked to; who has something to send, not before that. Between two events only. */
 void reactor_move_some(struct reactor *reactor);
 /* Those that have arrived are here from now on; at the latest when there is a knock. */
 void reactor_seat_guests(struct reactor *reactor);

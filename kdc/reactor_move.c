@@ -148,12 +148,9 @@ static bool leave(struct reactor *reactor, struct move *move)
     return true;
 }
 
-/* The one that was asked last. */
-static void move_one(struct reactor *reactor)
+static void move_or_stay(struct reactor *reactor, struct move *move)
 {
-    struct move *move = reactor->moving;
     struct connection *c = move->connection;
-    reactor->moving = move->next;
     if (stops(reactor->server) || !may_move(c) || !leave(reactor, move)) {
         book(reactor->server, move->seat, reactor->number);
         c->move = NULL;
@@ -163,12 +160,18 @@ static void move_one(struct reactor *reactor)
 
 void reactor_move_some(struct reactor *reactor)
 {
-    while (reactor->moving != NULL) {
-        move_one(reactor);
+    struct move **place = &reactor->moving;
+    while (*place != NULL) {
+        struct move *move = *place;
+        if (move->connection->unsent || move->connection->resumed) {
+            place = &move->next;
+            continue;
+        }
+        *place = move->next;
+        move_or_stay(reactor, move);
     }
 }
 
-/* It leaves at once if it can: behind the call there may be the conversation already for which it is to move. */
 void reactor_take_call(struct reactor *reactor, struct inbox_item *item)
 {
     struct call *call = (struct call *)item;
@@ -176,10 +179,9 @@ void reactor_take_call(struct reactor *reactor, struct inbox_item *item)
     if (c == NULL || c->move != NULL || c->phase != CONNECTION_SESSION ||
         !session_ref_equal(session_ref_of(c->session), &call->ref) || !ask(c, call->to)) {
         book(reactor->server, call->to, call->from);
-    } else if (!c->unsent && !c->resumed) {
-        move_one(reactor);
     }
     free(call);
+    reactor_move_some(reactor); /* behind the call there may be the conversation already for which it is to move */
 }
 
 /* ---- it arrives ---- */
