@@ -182,7 +182,7 @@ def pytest(name, directory, folders, san="", timeout=600, prefix=()):
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
     command = [*prefix, "/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-n",
-               str((2 if san else 3) * JOBS), "-o", "junit_family=xunit2", f"--junitxml={report}",
+               str(3 * JOBS), "-o", "junit_family=xunit2", f"--junitxml={report}",
                *(f"--ignore=tests/integration/test_{left_out}.py" for left_out in LEFT_OUT.get(san, ())), *folders]
     status, output, _ = run(command, LOGS / f"{name}.log", timeout,
                             {"KDC_BIN": str(directory / "bin"), "KDC_SAN": san, "PYTHONDONTWRITEBYTECODE": "1"})

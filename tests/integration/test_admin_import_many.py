@@ -24,6 +24,7 @@ from support.programs import ROOT, SANITIZER, SLOWER, environment, program, wait
 # --- All or nothing, and many ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows(database, admin, folder, hashed):
     path = many(folder / "users.csv", 100000, hashed)
     done, seconds = run(admin, "import", path)
