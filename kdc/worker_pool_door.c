@@ -192,8 +192,8 @@ void worker_pool_submit(struct worker_pool *pool, struct job *job)
 bool worker_pool_withdraw(struct worker_pool *pool, struct job *job)
 {
     if (!try_enter(pool)) {
-        atomic_store_explicit(&job->unwanted, true, memory_order_relaxed);
-        (void)atomic_exchange_explicit(&pool->unwanted, true, memory_order_acq_rel); /* from here on the job is not ours */
+        atomic_store_explicit(&job->unwanted, true, memory_order_relaxed); /* the last that we do to it */
+        (void)atomic_exchange_explicit(&pool->unwanted, true, memory_order_acq_rel);
         if (try_enter(pool)) {
             pool_leave(pool);
         }

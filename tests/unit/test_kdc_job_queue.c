@@ -223,7 +223,7 @@ static void the_longest_line_is_known_at_every_time(void **state)
     }
 }
 
-static void all_that_wait_are_seen_once_though_some_are_taken_out_meanwhile(void **state)
+static void all_that_wait_are_seen_once_though_some_leave(void **state)
 {
     struct world *w = *state;
     static const unsigned numbers[] = { 10, 11, 12, 20, 30, 31 };
@@ -258,7 +258,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_is_taken_out_leaves_the_others_in_order, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_bound_can_change_while_jobs_wait, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_longest_line_is_known_at_every_time, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(all_that_wait_are_seen_once_though_some_are_taken_out_meanwhile, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(all_that_wait_are_seen_once_though_some_leave, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("kdc_job_queue", tests, NULL, NULL);
 }
