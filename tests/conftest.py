@@ -122,6 +122,7 @@ def kdcd(database, new_folder):
         yield make
         for daemon in started:
             stopping.callback(daemon.stop)
+            print(f"--- {daemon.log_file}, the last lines", *daemon.log().splitlines()[-30:], sep="\n")  # shown when a test fails
 
 
 @pytest.fixture

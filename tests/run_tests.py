@@ -182,7 +182,7 @@ def pytest(name, directory, folders, san="", timeout=600, prefix=()):
     report = LOGS / f"{name}.xml"
     report.unlink(missing_ok=True)
     command = [*prefix, "/usr/bin/python3", "-m", "pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-n",
-               str(3 * JOBS), "-o", "junit_family=xunit2", f"--junitxml={report}",
+               str(3 * JOBS), "-o", "junit_family=xunit2", "-o", "junit_logging=system-out", f"--junitxml={report}",
                *(f"--ignore=tests/integration/test_{left_out}.py" for left_out in LEFT_OUT.get(san, ())), *folders]
     status, output, _ = run(command, LOGS / f"{name}.log", timeout,
                             {"KDC_BIN": str(directory / "bin"), "KDC_SAN": san, "PYTHONDONTWRITEBYTECODE": "1"})
@@ -193,7 +193,8 @@ def pytest(name, directory, folders, san="", timeout=600, prefix=()):
         test = f"{case.get('classname', '').removeprefix('tests.')}::{case.get('name')}"
         wrong = [child for child in case if child.tag in ("failure", "error")]
         if wrong:
-            result.fail(test, tail("\n".join(child.text or child.get("message", "") for child in wrong)))
+            printed = [child for child in case if child.tag == "system-out"]
+            result.fail(test, "\n".join(tail(child.text or child.get("message", "")) for child in wrong + printed))
         elif case.find("skipped") is not None:
             result.skipped.append(f"{test}: {case.find('skipped').get('message')}")
         else:
