@@ -336,7 +336,9 @@ def read_alert_of(one):
 
 
 def test_who_is_refused_at_the_door_hears_it_at_once_and_gets_in_when_it_is_over(kdcd):
-    kdc = kdcd(limits={"connections_before_login": 20, "connections_per_source": 8})
+    # None of those inside is to leave for having taken too long: the next would have the place.
+    kdc = kdcd(limits={"connections_before_login": 20, "connections_per_source": 8,
+                       "handshake_deadline": 300, "login_deadline": 300})
     kdc.known_fingerprint = kdc.fingerprint
     people = TwoPeople(kdc)
     inside, waits = [], []
