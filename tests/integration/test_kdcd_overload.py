@@ -132,7 +132,7 @@ def test_who_passes_messages_on_goes_first_while_workers_are_busy_and_no_longer(
         before = crossings(kdc)
         for _ in range(10):
             say_something(alice, bob)
-        # Whoever has the conversation before the turn is over in which they were to move stays: then two reactors pass it on.
+        # Whoever has something to send just when they are to move may stay: then two reactors pass it on.
         pass_on = 2 if crossings(kdc) - before >= 10 else 1
         assert go_first(kdc) == 0, "the workers are idle"
         with storm_of_logins(kdc):

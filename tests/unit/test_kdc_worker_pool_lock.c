@@ -63,15 +63,23 @@ static void let_go(pthread_t thread)
     pthread_join(thread, NULL);
 }
 
+/* Its worker is at the gate; four may wait, and job 1 does. */
+static struct worker_pool *pool_with_one_waiting(struct job_record *r, struct test_job **waiting)
+{
+    struct worker_pool *pool = job_pool(r, 1, false, 4, 60000);
+    job_submit(pool, r, JOB_PASSWORD, -1);
+    job_wait_at_gate(r, 1);
+    *waiting = job_new(r, JOB_SQL, 1, 1);
+    worker_pool_submit(pool, &(*waiting)->job);
+    return pool;
+}
+
 static void nobody_who_submits_or_withdraws_waits_for_the_lock(void **state)
 {
     (void)state;
     struct job_record r;
-    struct worker_pool *pool = job_pool(&r, 1, false, 4, 60000);
-    job_submit(pool, &r, JOB_PASSWORD, -1);
-    job_wait_at_gate(&r, 1);
-    struct test_job *waiting = job_new(&r, JOB_SQL, 1, 1);
-    worker_pool_submit(pool, &waiting->job);
+    struct test_job *waiting;
+    struct worker_pool *pool = pool_with_one_waiting(&r, &waiting);
 
     const pthread_t holder = hold_lock(pool);
     struct test_job *in_inbox = job_new(&r, JOB_SQL, 1, 2);
@@ -111,11 +119,8 @@ static void what_alone_was_withdrawn_while_the_lock_was_held_goes_home_behind_it
 {
     (void)state;
     struct job_record r;
-    struct worker_pool *pool = job_pool(&r, 1, false, 4, 60000);
-    job_submit(pool, &r, JOB_PASSWORD, -1);
-    job_wait_at_gate(&r, 1);
-    struct test_job *waiting = job_new(&r, JOB_SQL, 1, 1);
-    worker_pool_submit(pool, &waiting->job);
+    struct test_job *waiting;
+    struct worker_pool *pool = pool_with_one_waiting(&r, &waiting);
     const pthread_t holder = hold_lock(pool);
     assert_false(worker_pool_withdraw(pool, &waiting->job));
     let_go(holder);
