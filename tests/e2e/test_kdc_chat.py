@@ -86,7 +86,9 @@ def test_an_incoming_line_does_not_tear_the_one_being_typed(kdc, person, termina
     typed = "a long line that does not fit: äöü 日本語 " + "and goes on " * 8 + "to the end"
     a.type(typed, enter=False)
     a.wait("> <.*to the end$")
+    end = a.cursor()[0]
     a.key(*["Left"] * 4)
+    wait_until("the cursor moved", lambda: a.cursor()[0] == end - 4)
     before = a.last(), a.cursor()[0]
     for i in range(3):
         b.type(f"in between {i}")

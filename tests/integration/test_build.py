@@ -1,18 +1,11 @@
 """What the build promises about its programs and about libkdcchat."""
 import os
 import re
-import subprocess
 
 import pytest
 
-from support.programs import BIN, ROOT, program
-
-
-def output(*command, **more):
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **more)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
+from support.make import BUILD, make, output
+from support.programs import program
 
 
 def libraries(name):
@@ -42,24 +35,17 @@ def test_programs_are_hardened(name):
 
 @pytest.mark.plain
 def test_libkdcchat_shows_only_its_public_names():
-    names = output("nm", "--extern-only", "--defined-only", BIN.parent / "libkdcchat.a")
+    names = output("nm", "--extern-only", "--defined-only", BUILD / "libkdcchat.a")
     shown = re.findall(r"^[0-9a-f]+ \w (\S+)$", names, re.MULTILINE)
     assert shown
     assert [name for name in shown if not name.startswith("kc_")] == []
-
-
-def install(**variables):
-    """make install of the build under test; the make that runs the tests is not to be heard."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    output("make", "--no-print-directory", f"BUILD={os.path.relpath(BIN.parent, ROOT)}", "install",
-           *(f"{name}={value}" for name, value in variables.items()), cwd=ROOT, env=environment)
 
 
 @pytest.mark.plain
 def test_an_installed_libkdcchat_can_be_embedded(folder):
     """As another project would: pkg-config and one header, nothing of this checkout."""
     prefix = folder / "prefix"
-    install(PREFIX=prefix)
+    make("install", PREFIX=prefix)
     names = output("nm", "--extern-only", "--defined-only", prefix / "lib/libkdcchat.a")
     symbol = re.search(r" T (kc_\w+)$", names, re.MULTILINE)[1]
     source = folder / "embedder.c"
@@ -74,6 +60,6 @@ def test_an_installed_libkdcchat_can_be_embedded(folder):
 
 @pytest.mark.plain
 def test_installed_programs_say_their_version(folder):
-    install(DESTDIR=folder, PREFIX="/usr")
+    make("install", DESTDIR=folder, PREFIX="/usr")
     for name in ("bin/kdc-chat", "sbin/kdcd", "sbin/kdc-admin"):
         assert re.search(r"\d+\.\d+\.\d+", output(folder / "usr" / name, "--version"))

@@ -7,11 +7,11 @@ import subprocess
 
 import pytest
 
-from support.programs import BIN, ROOT, wait_until
+from support.make import make, need, output
+from support.programs import wait_until
 
 pytestmark = pytest.mark.plain
 
-BUILD = os.path.relpath(BIN.parent, ROOT)
 PROGRAMS = {"bin/kdc-chat": "kdc-chat", "sbin/kdcd": "kdcd", "sbin/kdc-admin": "kdc-admin"}
 FILES = {"include/kdcchat.h", "lib/libkdcchat.a", "lib/pkgconfig/libkdcchat.pc", "lib/systemd/system/kdcd.service",
          "lib/sysusers.d/kdc-chat.conf", "lib/tmpfiles.d/kdc-chat.conf", "share/man/man1/kdc-chat.1",
@@ -21,27 +21,8 @@ FILES = {"include/kdcchat.h", "lib/libkdcchat.a", "lib/pkgconfig/libkdcchat.pc",
          "share/doc/kdc-chat/kdc.conf.sample", "share/doc/kdc-chat/LICENSE", "share/doc/kdc-chat/README.md"}
 
 
-def output(*command, **more):
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                          check=False, **more)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def make(*goals, umask=0o022, **variables):
-    """On the build under test; the make that runs the tests is not to be heard."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    return output("make", "--no-print-directory", f"BUILD={BUILD}", *goals,
-                  *(f"{name}={value}" for name, value in variables.items()), cwd=ROOT, env=environment, umask=umask)
-
-
 def tree(root):
     return {str(path.relative_to(root)): path for path in root.rglob("*") if not path.is_dir()}
-
-
-def need(name):
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} isn't installed")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,8 @@ import subprocess
 import pexpect
 import pytest
 
-from support.programs import BIN, ROOT, program
+from support.make import BUILD, make, need, output
+from support.programs import ROOT, program
 
 pytestmark = pytest.mark.plain
 
@@ -17,25 +18,11 @@ PROGRAMS = ("kdcd", "kdc-admin", "kdc-chat")
 EXIT_CODES = {"kdcd": "kdc/kdcd", "kdc-admin": "kdc/admin", "kdc-chat": "client/cli"}
 
 
-def output(*command, **more):
-    done = subprocess.run([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          encoding="utf-8", check=False, **more)
-    assert done.returncode == 0, done.stdout
-    return done.stdout
-
-
-def need(name):
-    if shutil.which(name) is None:
-        pytest.skip(f"{name} isn't installed")
-
-
 @pytest.fixture(scope="module")
 def manual():
     """The folder of what `make manual` makes."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
-    output("make", "--no-print-directory", f"BUILD={os.path.relpath(BIN.parent, ROOT)}", "manual", cwd=ROOT,
-           env=environment)
-    return BIN.parent / "manual"
+    make("manual")
+    return BUILD / "manual"
 
 
 def help_of(name):
