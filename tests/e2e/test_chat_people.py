@@ -17,8 +17,11 @@ def test_somebody_offline_and_then_online(kdc, person, terminal):
     a.wait("^-- carol is offline; ")
     a.type("/to bob")
     a.wait_last("alice → bob (offline)>")
-    carol.run("list", check=OK)
+    coming = listening(carol)
     a.wait("^-- carol is online$")
+    coming.terminate()
+    carol.finish(coming)
+    kdc.wait_log("left user=carol")
     a.type("are you there?")
     a.wait(r"^\d\d:\d\d:\d\d alice \(waits\): are you there[?]$")
     a.type("answer me")
@@ -77,11 +80,13 @@ def test_one_talks_with_many_at_once(kdc, person, terminal):
 def test_nobody_comes_under_ones_fingers(kdc, person, terminal):
     alice, bob = person(kdc, "alice"), person(kdc, "bob")
     b = terminal(bob)
+    b.wait("^-- Nobody else is online")
     for text in ("one", "two"):
         alice.run("send", "bob", text, check=OK)
         b.wait(f"alice: {text}$")
+    since = len(kdc.log())
     alice.run("list", check=OK)
-    kdc.wait_log("left")
+    kdc.wait_log("left", since=since)
     b.type("for nobody in particular")
     b.wait("^-- To whom[?] Type a name first")
     b.wait_last("bob>")
@@ -104,9 +109,11 @@ def test_a_script_of_somebody_one_talks_with_costs_two_lines(kdc, person, termin
     a.wait("bob: hello$")
     a.type("/quit")
     b.wait("^-- alice left; ")
+    b.wait_last("bob → alice (offline)>")
     since = len(b.screen().splitlines()) - 1
     alice.run("send", "bob", "from a script", check=OK)
     b.wait("from a script(.|\n)*^-- alice left; ")
+    b.wait_last("bob → alice (offline)>")
     shown = b.screen().splitlines()[since:]
     assert [re.sub(r"[\d:]{8} ", "", line) for line in shown] == [
         "-- alice is online", "alice: from a script", "-- alice left; what you write waits here until they are back",
@@ -122,11 +129,10 @@ def test_leaving_says_that_it_delivers(kdc, person, terminal):
     listener.send_signal(signal.SIGSTOP)
     a.type("slowly")
     a.wait("alice: slowly$")
-    a.key("C-d")
-    a.wait("^-- Delivering 1 text before leaving; /quit again leaves at once$")
-    a.type("not this")
+    a.key("C-d", "not this", "Enter")  # all at once: it stays for two seconds only
     a.wait("^-- It is leaving: this was not sent$")
     listener.send_signal(signal.SIGCONT)
+    a.wait("^-- Delivering 1 text before leaving; /quit again leaves at once$")
     assert a.status() == OK
     texts = [line["text"] for line in bob.finish_json(listener) if line["type"] == "text"]
     assert texts == ["slowly"]
@@ -138,13 +144,16 @@ def test_people_go_on_after_kdcd_was_killed(kdc, person, terminal):
     b.wait("alice: before$")
     kdc.kill()
     a.wait(r"^-- Not connected: it tries again by itself \(.*\). What you\s+write\s+waits\s+here")
+    b.wait("^-- Not connected: ")
+    b.signal(signal.SIGSTOP)
     a.type("while it is away", enter=True)
     a.wait(r"alice \(waits\): while it is away$")
     a.type("/list")
     a.wait("^-- Not connected: it tries again by itself$")
     kdc.start()
-    for t in (a, b):
-        t.wait("^-- Connected again", 30)
+    a.wait("^-- Connected again", 30)
+    b.signal(signal.SIGCONT)  # and tries at once: who comes back much later than the other would be told of
+    b.wait("^-- Connected again", 30)
     b.wait("alice: while it is away$", 30)
     b.type("after")
     a.wait("bob: after$")

@@ -99,6 +99,7 @@ def test_chat_in_a_pipe(kdc, person):
     assert detached(alice, text="/to bob\n" + "\n".join(many) + "\n").returncode == OK
     status, output, _ = bob.finish(listener)
     assert status == OK and re.findall("alice: (.*)", output) == many
+    wait_until("bob has left", lambda: "bob" not in alice.run("list", check=OK).stdout)
     done = detached(alice, text="/who bob\nnote: x\n/list\n/fingerprint\n/who nobody\n/who bob")
     assert done.returncode == NO_SUCH_USER
     answers = re.sub(r"\d{4}-\S+ \S+", "T", done.stdout).splitlines()[1:]

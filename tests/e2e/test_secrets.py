@@ -91,6 +91,7 @@ def test_a_core_dump_right_after_a_key_was_issued_holds_no_secret(kdcd, folder, 
         assert alice.shake.resumed
         bob.login("bob", OTHER_PASSWORD)
         grant = alice.open("bob")
+        bob.wait_for(lambda: ALICE in bob.conversations)
         core = Core(kdc, folder)
 
         secrets = {"issued key": grant["key"], "alice's password": PASSWORD.encode(),

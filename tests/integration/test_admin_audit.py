@@ -279,6 +279,7 @@ def test_follow_survives_the_database(own_mariadb, folder, follow, new_folder):
     own_mariadb.start()
     put(database)
     wait_until("the next", lambda: following.ids() == [1, 2], 30)
+    wait_until("that is told, too", lambda: "can be read again" in following.errors.read_text())
     errors = following.errors.read_text().splitlines()
     assert len(errors) == 2 and "can be read again" in errors[1]
     assert following.end() == 0

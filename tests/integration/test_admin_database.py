@@ -2,7 +2,6 @@
 import concurrent.futures
 import json
 import os
-import pathlib
 import re
 import shutil
 import signal
@@ -11,12 +10,11 @@ import subprocess
 import threading
 import time
 
-import pymysql
 import pytest
 
 from support.admin_exit import DATABASE, EXISTS, FOUND, NOT_FOUND, OTHER, REFUSED, USAGE
 from support.kdcd import Database, run_admin, write_config
-from support.programs import ROOT, SLOWER, environment, program, wait_until
+from support.programs import ROOT, environment, program, wait_until
 from support.schema_facts import EXPECTED, facts
 
 MIGRATIONS = sorted((ROOT / "sql" / "migrations").glob("*.sql"))
@@ -260,6 +258,8 @@ def test_a_backup_while_people_talk_is_restored_elsewhere(kdcd, person, other, f
         busy = [pool.submit(talk), pool.submit(register)]
         try:
             time.sleep(1)
+            wait_until("both are at it", lambda: kdc.database.query(
+                "SELECT EXISTS (SELECT 1 FROM audit WHERE event = 'key issued') AND (SELECT COUNT(*) FROM users) > 2") == ((1,),))
             done = kdc.admin("db", "backup", folder / "backup.sql")
             assert done.stdout == f"All that is in the database {kdc.database.name} is in {folder}/backup.sql.\n"
         finally:

@@ -21,6 +21,7 @@ from support.chat import Person
 from support.kdcd import Database, Kdcd
 from support.mariadb import MariaDb
 from support.programs import SLOWER, wait_until
+from support.timing import clock
 
 BUSY = 10  # kdc-chat's exit status: temporarily unavailable
 QUICK = 4.5  # seconds: the timeouts below, and what a handshake and a bcrypt take beside everything else
@@ -42,10 +43,10 @@ class Talk(threading.Thread):
 
     def exchange(self, number):
         for speaker, listener in ((self.alice, self.bob), (self.bob, self.alice)):
-            begin = time.monotonic()
+            begin = clock()
             speaker.send_text(listener.name, f"text {number}", wait=False)
             assert listener.receive(timeout=5 * SLOWER) == [(speaker.name, f"text {number}")]
-            self.took.append(time.monotonic() - begin)
+            self.took.append(clock() - begin)
             speaker.flush(listener.name)
 
     def run(self):
@@ -107,7 +108,7 @@ class Day:
     def login(self, name="carol"):
         """What a login gets: "in", or a reason; never late."""
         with connect(self.kdc, timeout=20 * SLOWER) as client:
-            begin = time.monotonic()
+            begin = clock()
             try:
                 client.login(name, PASSWORD)
                 self.logins += 1
@@ -115,12 +116,12 @@ class Day:
             except Refused as refused:
                 answer = refused.reason
                 assert answer != "unavailable" or refused.retry_after > 0
-            assert time.monotonic() - begin < QUICK * SLOWER
+            assert clock() - begin < QUICK * SLOWER
         return answer
 
     def open(self):
         """What dave gets when he wants a new key for his conversation with erin."""
-        begin = time.monotonic()
+        begin = clock()
         try:
             self.dave.open("erin")
             epoch = self.dave.conversations["erin"].epoch
@@ -129,7 +130,7 @@ class Day:
         except Refused as refused:
             answer = refused.reason
             assert answer != "unavailable" or refused.retry_after > 0
-        assert time.monotonic() - begin < QUICK * SLOWER
+        assert clock() - begin < QUICK * SLOWER
         return answer
 
     def resume(self):
@@ -159,9 +160,11 @@ class Day:
 
     def told(self, words, passing=False):
         """Status and log say it, and the log not more than once a second. `passing`: by now the next call may have gone well."""
-        last = self.kdc.admin_json("status")["database_last_error"]
-        assert not passing or re.search(words, last), last
-        wait_until(f"status tells {words}: {self.status()}", lambda: passing or re.search(words, self.status()), 8)
+        if passing:
+            wait_until(f"the last error tells {words}", lambda: re.search(
+                words, self.kdc.admin_json("status")["database_last_error"]), 8)
+        else:
+            wait_until(f"status tells {words}: {self.status()}", lambda: re.search(words, self.status()), 8)
         self.kdc.wait_log(words, since=self.log_from)
         self.not_flooded()
 
@@ -323,7 +326,8 @@ def test_connections_are_killed_one_after_the_other(day):
     answers = {"in": 0, "unavailable": 0}
     opened = {"opened": 0, "unavailable": 0}
     try:
-        while time.monotonic() < day.since + 3:
+        end = day.since + 3
+        while time.monotonic() < end or 0 in (answers["in"], opened["opened"]) and time.monotonic() < end + 20:
             answers[day.login()] += 1
             opened[day.open()] += 1
     finally:
@@ -396,7 +400,7 @@ def test_a_server_that_is_out_of_connections(day):
             cursor.execute("SHOW GLOBAL STATUS LIKE 'Connections'")
             tried = int(cursor.fetchone()[1]) - before
             assert tried < 40, f"kdcd tried to connect {tried} times in a few seconds"
-        day.told("Too many connections")
+            day.told("Too many connections")
     finally:
         before = leave()
     day.recovers_without_a_rush(lambda: before)
@@ -456,6 +460,7 @@ def test_a_deadlock_is_nobodys_concern(day):
         # The one that has done more is let live.
         cursor.execute("INSERT INTO weight SELECT seq FROM seq_1_to_1000")
         cursor.execute("SELECT * FROM conversations FOR UPDATE")
+        locked = time.monotonic()
         opening = threading.Thread(target=lambda: answers.append(day.open()))
         day.login()
         opening.start()
@@ -463,9 +468,12 @@ def test_a_deadlock_is_nobodys_concern(day):
         time.sleep(0.05)
         cursor.execute("UPDATE users SET last_login = last_login")
         cursor.execute("ROLLBACK")
+        held = time.monotonic() - locked
         opening.join()
     (after,), = day.query("SELECT variable_value FROM information_schema.global_status"
                           " WHERE variable_name = 'Innodb_deadlocks'")
+    if held > 0.9 and answers == ["unavailable"]:
+        pytest.skip("the lock was held for longer than kdcd waits for one")
     assert answers == ["opened"]
     if after == before:
         pytest.skip("the login's row was written before the key's: there was no deadlock")

@@ -1,4 +1,7 @@
 """kdcd and its database: not there, gone, silent, back again; and what changes there while somebody logs in."""
+import contextlib
+import itertools
+import re
 import signal
 import socket
 import threading
@@ -11,7 +14,7 @@ from interop.attack import PASSWORD, connect
 from interop.client import Closed, Refused, refusal_of
 from support.kdcd import Database
 from support.programs import SLOWER, wait_until
-from support.timing import ratio_of_times
+from support.timing import clock, ratio_of_times
 
 
 def log_in(kdc, name, password=PASSWORD):
@@ -56,7 +59,7 @@ def test_workers_that_found_it_gone_in_different_ways_dont_fill_the_log(own_mari
     left = own_mariadb.socket.with_suffix(".left")
     end = time.monotonic() + 4
     asked = 0
-    while time.monotonic() < end:
+    while time.monotonic() < end or asked <= 100 and time.monotonic() < end + 4:
         # A socket that nobody listens on, and none.
         if own_mariadb.socket.exists():
             own_mariadb.socket.rename(left)
@@ -91,16 +94,19 @@ def test_people_go_on_talking_while_the_database_is_gone(own_mariadb, own_kdcd):
         kdc.add_user(name)
     alice, bob, talk = two_who_talk(kdc)
     talk("before")
-    own_mariadb.stop(9)
     begin = len(kdc.log())
+    own_mariadb.stop(9)
     for round in range(3):
         talk(f"without {round}")
         assert refusal_of(partial(log_in, kdc, "carol")) == "unavailable"
         assert refusal_of(partial(alice.open, "bob")) == "unavailable"
-    assert kdc.log()[begin:].count("database is not reachable") == 1
-    begin = len(kdc.log())
     own_mariadb.start()
     kdc.wait_log("database is reachable", since=begin)
+    # Told once, and another cause once more.
+    before, _, after = kdc.log()[begin:].partition("database is reachable")
+    causes = re.findall("database is not reachable cause=(.*)", before)
+    assert causes and all(one != next_one for one, next_one in itertools.pairwise(causes))
+    begin = len(kdc.log()) - len(after)
     talk("after")
     # Every worker has it back as soon as one has.
     for _ in range(6):
@@ -124,9 +130,9 @@ def test_a_database_that_says_nothing_holds_up_no_handshake_and_few_logins(own_m
     handshakes = []
 
     def newcomer():
-        begin = time.monotonic()
+        begin = clock()
         with connect(kdc, timeout=40) as client:
-            handshakes.append(time.monotonic() - begin)
+            handshakes.append(clock() - begin)
             answers.append(refusal_of(partial(client.login, "carol", PASSWORD)))
     # Enough to hold up every worker that may wait for a database.
     alice.send_message("open", request=1000, peer="bob")
@@ -144,9 +150,9 @@ def test_a_database_that_says_nothing_holds_up_no_handshake_and_few_logins(own_m
     assert max(handshakes) < 2
     # Known to be silent by now: nobody waits for it again.
     for _ in range(5):
-        begin = time.monotonic()
+        begin = clock()
         assert refusal_of(partial(log_in, kdc, "carol")) == "unavailable"
-        assert time.monotonic() - begin < 2
+        assert clock() - begin < 2
     begin = len(kdc.log())
     own_mariadb.resume()
     kdc.wait_log("database is reachable", 20, since=begin)
@@ -162,15 +168,18 @@ def test_who_asks_for_what_the_database_does_not_say_keeps_no_newcomer_waiting(o
         operator.connect(str(kdc.folder / "kdcd.sock"))
         own_mariadb.pause()
         try:
-            operator.sendall(b'{"command":"refresh"}\n')
+            # Each is waited for, for two seconds at most, one after the other.
+            operator.sendall(b'{"command":"refresh"}\n' * 10)
             for _ in range(5):
-                began = time.monotonic()
+                began = clock()
                 with connect(kdc):
                     pass
-                assert time.monotonic() - began < 1 * SLOWER
+                assert clock() - began < 1 * SLOWER
             operator.setblocking(False)
-            with pytest.raises(BlockingIOError):
-                operator.recv(1)
+            answered = b""
+            with contextlib.suppress(BlockingIOError):
+                answered = operator.recv(1 << 16)
+            assert answered.count(b"\n") < 10
         finally:
             own_mariadb.resume()
 
@@ -184,9 +193,9 @@ def test_an_account_that_is_being_changed_holds_up_nobody_elses_key(own_kdcd):
         cursor.execute("START TRANSACTION")
         cursor.execute("SELECT id FROM users WHERE name = 'alice' FOR UPDATE")
         log_in(kdc, "alice")
-        began = time.monotonic()
+        began = clock()
         carol.open("dave")
-        assert time.monotonic() - began < 2 * SLOWER
+        assert clock() - began < 2 * SLOWER
         wait_until("alice's login is in the audit log", lambda: kdc.database.query(
             "SELECT 1 FROM audit WHERE event = 'login' AND user = 'alice'"))
         other.rollback()

@@ -19,6 +19,7 @@ from interop.client import WINDOW, Client, Closed, Connection, Refused, refusal_
 from interop.messages import encode_message
 from support.chat_exit import BUSY
 from support.programs import SLOWER, wait_until
+from support.timing import clock
 
 
 # --- The operator ------------------------------------------------------------------------------------------------
@@ -58,7 +59,7 @@ def test_an_account_opens_so_many_conversations_a_minute(started, person):
             assert refused.value.reason == "too_many" and 0 < refused.value.retry_after <= 30
         with connect(kdc, "alice") as alice:  # another session is no way out
             assert refusal_of(partial(alice.open, "bob")) == "too_many"
-        said = person(kdc, "alice", account=False).run("send", "--timeout", "2", "bob", "hello")
+        said = person(kdc, "alice", account=False).run("send", "--timeout", "10", "bob", "hello")
         assert said.returncode == BUSY and "Too many conversations" in said.stderr
         wait_until("they are on record", lambda: kdc.database.query(
             "SELECT COUNT(*) FROM audit WHERE event = 'key issued'") == ((3,),))
@@ -108,18 +109,19 @@ def test_a_reload_changes_what_comes_and_a_wrong_file_changes_nothing(started):
 
 
 def test_sigterm_tells_everybody_and_ends_with_0(started):
-    kdc = started(limits={"connections_per_source": 1000, "connections_before_login": 2000, "drain_seconds": 5})
+    kdc = started(limits={"connections_per_source": 1000, "connections_before_login": 2000, "drain_seconds": 5,
+                          "handshake_deadline": 300, "login_deadline": 300})
     alice, bob = connect(kdc, "alice"), connect(kdc, "bob")
     alice.open("bob")
     prepared = hello()
     waiting = [Connection(kdc.server) for _ in range(400)]
     for number, one in enumerate(waiting):
         one.send(prepared[:number % 60] if number % 4 else prepared)
-    deaf = connect(kdc)
+    deaf = connect(kdc, timeout=60)
     deaf.send_message("login", name=b"alice", password=b"a wrong password")
-    begin = time.monotonic()
+    begin = clock()
     kdc.stop()
-    assert time.monotonic() - begin < 8 * SLOWER
+    assert clock() - begin < 8 * SLOWER
     assert read_end(alice) == "shutting_down"
     bob.wait_for(lambda: "alice" in bob.conversations)
     assert read_end(bob) == "shutting_down"
@@ -248,6 +250,7 @@ def test_more_connections_than_descriptors_are_refused_and_all_else_goes_on(kdcd
     assert "can't accept" not in kdc.log()
     for one in many:
         one.socket.close()
+    wait_until("kdcd has seen them go", lambda: kdc.admin_json("status")["connections"] == 2)
     with connect(kdc, "ann"):
         pass
     people.ben.__exit__(None, None, None)
@@ -327,7 +330,7 @@ def test_one_who_asks_too_much_doesnt_fill_the_log_nor_the_queue(started):
 
 
 def test_a_full_queue_of_logins_answers_busy_and_when_to_come_back(started):
-    kdc = started(limits={"queue": 1}, threads={"workers": 1}, policy={"bcrypt_cost": 12})
+    kdc = started(limits={"queue": 1}, threads={"workers": 1}, policy={"bcrypt_cost": 13})
     clients = [connect(kdc) for _ in range(8)]
     for client in clients:
         client.send_message("login", name=b"alice", password=b"a wrong password")
@@ -386,13 +389,13 @@ def test_who_stops_reading_holds_up_that_conversation_alone_and_is_ended(started
         left = {"message": "presence", "name": "bob", "presence": "offline"}
         slowest, said = 0, 0
         while left not in alice.events:
-            begin = time.monotonic()
-            assert begin - full_since < 20 * SLOWER, "bob is never ended"
+            begin = clock()
+            assert time.monotonic() - full_since < 20 * SLOWER, "bob is never ended"
             alice.send_text("carol", f"text {said}", wait=False)
             assert carol.receive() == [("alice", f"text {said}")]
             alice.flush("carol")
             said += 1
-            slowest = max(slowest, time.monotonic() - begin)
+            slowest = max(slowest, clock() - begin)
             time.sleep(0.02)
         assert 8 < time.monotonic() - full_since
         assert said > 50 and slowest < SLOWER
@@ -468,9 +471,9 @@ def test_twenty_who_flood_one_who_reads_slowly_disturb_nobody_else(started):
         thread.start()
     slowest = 0
     for _ in range(30):
-        begin = time.monotonic()
+        begin = clock()
         people.talk()
-        slowest = max(slowest, time.monotonic() - begin)
+        slowest = max(slowest, clock() - begin)
         time.sleep(0.1)
     stop.set()
     for thread in threads:

@@ -15,6 +15,7 @@ from interop.client import Client, Closed, Refused
 from interop.messages import CAUSE, Reader
 from interop.protocol import Alerted
 from support.programs import SLOWER, environment, program, wait_until
+from support.timing import clock
 
 STRANGER = "127.0.0.2"
 START_MAX = 1.0 * SLOWER  # on an idle machine it is 20 ms
@@ -251,6 +252,7 @@ def test_a_login_whose_client_has_gone_is_not_computed(one_worker):
             client.socket.close()
         wait_until("none waits, though the worker is held", lambda: waiting(kdc) == 0)
     wait_until("nobody is there", lambda: connections(kdc) == 0)
+    wait_until("a job is counted", lambda: kdc.admin_json("status")["jobs_finished_total"]["password"] >= 1)
     assert kdc.admin_json("status")["jobs_finished_total"]["password"] == 1, "the one whom the worker had begun to serve"
 
 
@@ -263,6 +265,7 @@ def test_without_descriptors_it_waits_without_spinning_and_goes_on_afterwards(kd
     people.talk()
     before = resource.prlimit(kdc.pid, resource.RLIMIT_NOFILE)
     resource.prlimit(kdc.pid, resource.RLIMIT_NOFILE, (open_files(kdc) + 3, before[1]))
+    began = time.monotonic()
     knocking = [socket.create_connection((kdc.address, kdc.port)) for _ in range(50)]
     kdc.wait_log("can't accept connections for a moment")
     used, since = cpu(kdc), time.monotonic()
@@ -270,12 +273,12 @@ def test_without_descriptors_it_waits_without_spinning_and_goes_on_afterwards(kd
         people.talk()
         time.sleep(0.2)
     assert cpu(kdc) - used < 0.3 * SLOWER, "of two seconds"
-    assert kdc.log().count("can't accept") <= 4
+    assert kdc.log().count("can't accept") <= 2 + int(time.monotonic() - began), "one a second"
     resource.prlimit(kdc.pid, resource.RLIMIT_NOFILE, before)
-    since = time.monotonic()
+    since = clock()
     with connect(kdc) as late:
         late.register("cat", PASSWORD)
-    assert time.monotonic() - since < 2 * SLOWER
+    assert clock() - since < 2 * SLOWER
     for one in knocking:
         one.close()
     people.talk()
@@ -287,7 +290,7 @@ def test_without_descriptors_it_waits_without_spinning_and_goes_on_afterwards(kd
 @pytest.mark.slow
 def test_half_open_and_slow_connections_by_the_thousand_disturb_nobody(kdcd):
     raise_own_limit()
-    deadline = 12
+    deadline = 20
     kdc = kdcd(listen={"backlog": 4096}, limits={
         "connections_before_login": 4000, "connections_per_source": 1000, "handshake_deadline": deadline})
     kdc.known_fingerprint = kdc.fingerprint
@@ -301,13 +304,13 @@ def test_half_open_and_slow_connections_by_the_thousand_disturb_nobody(kdcd):
             for i in range(500)]
     wait_until("all are there", lambda: connections(kdc) == 1502)
     longest, data, sent = 0, hello(), 0
-    while time.monotonic() - since < deadline - 3:
+    while sent <= 3 or time.monotonic() - since < 9:
         for one in slow:
             one.send(data[sent:sent + 1])
         sent += 1
-        began = time.monotonic()
+        began = clock()
         people.talk()
-        longest = max(longest, time.monotonic() - began)
+        longest = max(longest, clock() - began)
         time.sleep(0.1)
     full = rss(kdc)
     print(f"RSS: {before >> 10} KiB before, {full >> 10} KiB with 1500 ({(full - before) / 1500:.0f} bytes each); "
@@ -343,12 +346,12 @@ def test_who_is_refused_at_the_door_hears_it_at_once_and_gets_in_when_it_is_over
     people = TwoPeople(kdc)
     inside, waits = [], []
     for i in range(400):
-        began = time.monotonic()
+        began = clock()
         one = socket.create_connection((kdc.address, kdc.port), 5, source_address=(f"127.0.3.{1 + i % 50}", 0))
         one.settimeout(0.5 if len(inside) < 20 else 5)
         try:
             answer = one.recv(64)
-            waits.append(time.monotonic() - began)
+            waits.append(clock() - began)
             assert answer[4] == 5, "an alert"
             one.close()
         except TimeoutError:
@@ -362,9 +365,9 @@ def test_who_is_refused_at_the_door_hears_it_at_once_and_gets_in_when_it_is_over
     assert waits[len(waits) // 2] < 0.1 * SLOWER and waits[-1] < 1 * SLOWER
     for one in inside:
         one.close()
-    since = time.monotonic()
+    since = clock()
     wait_until("a newcomer is let in", lambda: gets_in(kdc))
-    assert time.monotonic() - since < 1 * SLOWER
+    assert clock() - since < 1 * SLOWER
     people.talk()
     people.leave()
 
@@ -382,7 +385,7 @@ def gets_in(kdc):
 
 def started(kdc):
     """Seconds from its exec until it accepts a connection, until a handshake is done, and until a login."""
-    since = time.monotonic()
+    since = clock()
     with kdc.log_file.open("ab") as log:
         kdc.process = subprocess.Popen([program("kdcd"), "--config", str(kdc.config)], env=environment(kdc.folder),
                                        start_new_session=True, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -391,13 +394,13 @@ def started(kdc):
             socket.create_connection((kdc.address, kdc.port)).close()
             break
         except ConnectionRefusedError:
-            assert time.monotonic() - since < 20 * SLOWER
+            assert clock() - since < 20 * SLOWER
             time.sleep(0.001)
-    accepted = time.monotonic() - since
+    accepted = clock() - since
     with connect(kdc) as client:
-        shaken = time.monotonic() - since
+        shaken = clock() - since
         client.login("ann", PASSWORD)
-        return accepted, shaken, time.monotonic() - since
+        return accepted, shaken, clock() - since
 
 
 def test_it_listens_at_once_and_again_at_once_on_the_same_port(kdcd):

@@ -11,6 +11,7 @@ import pytest
 from interop.attack import PASSWORD, connect
 from interop.client import Refused
 from support.programs import ROOT, SLOWER, wait_until
+from support.timing import clock
 
 EXAMPLES = ROOT / "docs" / "examples"
 USERS = 50000
@@ -220,12 +221,12 @@ def test_an_account_is_found_by_the_index(app):
         kdc.next_result()
         cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
         before = sum(int(value) for _, value in cursor.fetchall())
-        begin = time.monotonic()
+        begin = clock()
         for number in range(1, 101):
             cursor.execute(f"CALL kdc_user_find('user{number * 7}')")
             assert len(cursor.fetchall()) == 1
             kdc.next_result()
-        assert time.monotonic() - begin < 2 * SLOWER
+        assert clock() - begin < 2 * SLOWER
         cursor.execute("SHOW SESSION STATUS LIKE 'Handler_read%'")
         read = sum(int(value) for _, value in cursor.fetchall()) - before
     assert read < 100 * 40, f"{read} rows were read for a hundred accounts"

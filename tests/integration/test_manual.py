@@ -275,7 +275,7 @@ def test_kdc_chats_examples_work_as_they_are_written(kdcd, person):
     first, *lines = examples("kdc-chat.1")
     assert first.startswith("export ") and len(lines) == 3
     hears = alice.start("listen", "--json", "--count", "2")
-    wait_until("alice listens", lambda: kdc.admin_json("who"))
+    wait_until("alice listens", lambda: [one["user"] for one in kdc.admin_json("who")] == ["alice"])
     for line in lines[:2]:
         status, shown = shell.type(f"{first}; {line}")
         assert status == 0, f"{line}\n{shown}"
@@ -284,7 +284,7 @@ def test_kdc_chats_examples_work_as_they_are_written(kdcd, person):
     child = pexpect.spawn("bash", ["--norc", "-c", f"{first}; {lines[2]}"], env=shell.environment, cwd=str(shell.folder),
                           encoding="utf-8", timeout=30 * SLOWER, dimensions=(24, 300))
     try:
-        wait_until("bob listens", lambda: kdc.admin_json("who"))
+        wait_until("bob listens", lambda: [one["user"] for one in kdc.admin_json("who")] == ["bob"])
         Person.run(alice, "send", "bob", "Fine, thank you.", check=0)
         child.expect_exact('"text":"Fine, thank you."')
         child.expect(pexpect.EOF)

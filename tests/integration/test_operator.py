@@ -1,7 +1,6 @@
 """What an operator does to accounts, as the people who have them see it, and as it stands in the audit log: with a real kdcd."""
 import datetime
 import re
-import time
 
 import pytest
 
@@ -9,6 +8,7 @@ from interop.attack import PASSWORD, connect, read_end
 from interop.client import Refused, refusal_of
 from support.programs import ROOT, SLOWER, wait_until
 from support.smtp import SmtpServer, make_authority, make_certificate
+from support.timing import clock
 
 # Threads and memory are looked at elsewhere.
 pytestmark = pytest.mark.plain
@@ -50,10 +50,10 @@ def test_a_change_ends_the_session_at_once_and_voids_all_tickets(started, change
     alice, bob = connect(kdc, "alice"), connect(kdc, "bob")
     newer, bobs = alice.ticket, bob.ticket
     done = kdc.admin_json(*arguments)
-    begin = time.monotonic()
+    begin = clock()
     assert done["user"] == "alice" and done["sessions_ended"] == 1
     assert read_end(alice) == reason
-    assert time.monotonic() - begin < 2 * SLOWER
+    assert clock() - begin < 2 * SLOWER
     for ticket in (older, newer):
         assert not comes_back(kdc, ticket)
     # Nobody else is concerned.

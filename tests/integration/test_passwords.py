@@ -12,6 +12,7 @@ from interop.client import Client, Refused
 from interop.messages import encode_message
 from support.chat import Person
 from support.programs import SLOWER, environment, program, sanitizer_report, wait_until
+from support.timing import clock
 
 NEW = "battery staple"
 OK, USAGE, LOGIN, UNREACHABLE, REFUSED = 0, 2, 3, 6, 9
@@ -60,7 +61,8 @@ def test_a_change_keeps_the_session_and_voids_older_tickets(started):
         assert refusal(client.login, "alice", PASSWORD) == "login_failed"
         client.login("alice", NEW)
     wait_until("it is in the audit log", lambda: events(kdc, "password change") == ["ok"])
-    assert "info changed the password user=alice " in kdc.log() and NEW not in kdc.log() and PASSWORD not in kdc.log()
+    kdc.wait_log("info changed the password user=alice ")
+    assert NEW not in kdc.log() and PASSWORD not in kdc.log()
 
 
 def test_what_isnt_taken_leaves_everything_as_it_was(started):
@@ -113,15 +115,15 @@ def test_guessing_by_changing_ends_the_session(started):
 
 
 def test_a_flood_of_changes_costs_one_worker_once_and_delays_nobody(started):
-    kdc = started(policy={"bcrypt_cost": 12}, threads={"workers": 1})
+    kdc = started(policy={"bcrypt_cost": 14}, threads={"workers": 1})
     with connect(kdc, "alice") as alice, connect(kdc, "bob") as bob:
         flood = b"".join(alice.sending.seal(encode_message(
             "change_password", request=1000 + i, old=PASSWORD.encode(), new=NEW.encode())) for i in range(200))
         alice.send(flood)
-        start = time.monotonic()
+        start = clock()
         bob.ping()
         assert bob.who("alice")[0] == "online"
-        assert time.monotonic() - start < 2 * SLOWER
+        assert clock() - start < 2 * SLOWER
         answers = []
         alice._on_password_changed = answers.append
         alice._on_refused = answers.append
@@ -220,25 +222,27 @@ def test_a_live_session_ends_with_its_account(started):
     alice, bob = connect(kdc, "alice"), connect(kdc, "bob")
     kdc.admin("user", "set", "bob", "--expires", ms_from_now(1000))
     kdc.admin("user", "set", "bob", "--expires", "never")
-    kdc.admin("user", "set", "alice", "--expires", ms_from_now(2))
-    start = time.monotonic()
+    start = clock()
+    kdc.admin("user", "set", "alice", "--expires", ms_from_now(5))
     alice.ping()
     assert read_end(alice) == "account_expired"
-    assert time.monotonic() - start < 3.5 * SLOWER
+    assert clock() - start < 6.5 * SLOWER
     bob.ping()
     bob.__exit__(None, None, None)
 
 
 def test_a_session_and_its_ticket_know_the_end_from_the_login_on(started):
     kdc = started()
-    kdc.admin("user", "set", "alice", "--expires", ms_from_now(3))
+    begin = time.monotonic()
+    kdc.admin("user", "set", "alice", "--expires", ms_from_now(10))
     with connect(kdc, "alice") as client:
-        assert client.welcome["ticket_seconds"] in (1, 2)
+        assert 8.9 - (time.monotonic() - begin) < client.welcome["ticket_seconds"] < 10
         ticket = client.ticket
     with connect(kdc, ticket=ticket) as client:
         assert client.shake.resumed
         assert read_end(client) == "account_expired"
         client.name = None
+    assert time.monotonic() - begin > 9.9
     assert not is_taken(kdc, ticket)
 
 

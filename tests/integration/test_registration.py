@@ -29,8 +29,10 @@ def test_the_right_code_activates_and_the_mail_is_in_order(mailing, smtp):
     assert code not in kdc.log() and "bob@example.org" not in kdc.log()
     rows = str(kdc.database.query("SELECT * FROM codes")) + str(kdc.database.query("SELECT * FROM audit"))
     assert code not in rows
-    events = [(one["event"], one["outcome"]) for one in kdc.admin_json("audit", "--user", "bob")]
-    assert ("code mailed", "ok") in events and ("activate", "ok") in events
+
+    def events():
+        return {(one["event"], one["outcome"]) for one in kdc.admin_json("audit", "--user", "bob")}
+    wait_until("both are on record", lambda: {("code mailed", "ok"), ("activate", "ok")} <= events())
 
 
 def test_the_digest_of_a_code_is_there_and_its_text_isnt(mailing, smtp):

@@ -45,7 +45,7 @@ def test_a_crash_fails_the_test_that_ran(count):
 
 
 def test_a_hang_fails_the_test_that_ran(count):
-    assert count(BEGIN.format("a") + "exec sleep 60", timeout=1) == (0, ["test_program: a"], [])
+    assert count(BEGIN.format("a") + "exec sleep 60", timeout=5) == (0, ["test_program: a"], [])
 
 
 def test_a_failure_between_tests_fails_the_program(count):

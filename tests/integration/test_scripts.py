@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from support.ports import free_port
-from support.programs import BIN, ROOT, SLOWER, program
+from support.programs import BIN, ROOT, SLOWER, program, wait_until
 
 pytestmark = pytest.mark.plain
 
@@ -46,6 +46,16 @@ def runs(pid):
             return command.read() != b""
     except FileNotFoundError:
         return False
+
+
+def gone(pid):
+    """Not when it has no command line any more: its threads may go on for a moment."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            state = stat.read().rpartition(")")[2].split()[0]
+        return state == "Z" and len(os.listdir(f"/proc/{pid}/task")) <= 1
+    except (FileNotFoundError, ProcessLookupError):
+        return True
 
 
 @pytest.fixture
@@ -89,6 +99,7 @@ def test_up_recovers_from_a_crash(checkout):
     crashed = checkout.pids()
     for pid in crashed.values():
         os.kill(pid, signal.SIGKILL)
+    wait_until("both are dead", lambda: all(map(gone, crashed.values())))
     checkout.script("up.sh")
     assert checkout.listens()
     assert all(map(runs, checkout.pids().values()))

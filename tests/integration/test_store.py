@@ -12,6 +12,7 @@ import pytest
 from support.kdcd import Database, write_config
 from support.probe import Probe, race
 from support.programs import SLOWER, wait_until
+from support.timing import clock
 
 OWN_PROCEDURES = {
     "kdc_schema_version": (), "kdc_user_find": ("alice",), "kdc_register": ("alice", "hash", "active", "", "", 0, ""),
@@ -375,16 +376,16 @@ def test_calls_within_the_backoff_fail_at_once_and_say_why(own_mariadb, folder, 
         # Its socket still takes connections: each attempt costs a timeout, and the backoff grows to 5 s.
         kdc = probe(database, connect_timeout=1)
         slow = 0
-        end = time.monotonic() + 6
+        end = time.monotonic() + 10
         calls = 0
         while time.monotonic() < end:
             started = time.monotonic()
             assert kdc("find", "alice") == ["unavailable"]
             assert kdc.error
-            slow += time.monotonic() - started > 0.5
+            slow += time.monotonic() - started > 0.95  # an attempt takes the whole timeout
             calls += 1
             time.sleep(0.01)
-        assert 2 <= slow <= 5
+        assert 2 <= slow <= 6
         assert calls > 10 * slow
     finally:
         own_mariadb.resume()
@@ -397,9 +398,9 @@ def test_a_server_that_doesnt_answer_is_given_up_on_in_time(own_mariadb, folder,
     assert kdc("connect") == ["ok"]
     own_mariadb.pause()
     try:
-        started = time.monotonic()
+        started, began = time.monotonic(), clock()
         assert kdc("find", "alice") == ["unavailable"]
-        assert 0.5 < time.monotonic() - started < 3.5 * SLOWER
+        assert 0.5 < time.monotonic() - started and clock() - began < 3.5 * SLOWER
     finally:
         own_mariadb.resume()
     wait_until("found again", lambda: kdc("find", "alice")[0] == "not_found", 15)
@@ -462,7 +463,7 @@ def test_a_lock_that_is_held_for_too_long_is_unavailable_and_the_connection_goes
 def test_nothing_waits_for_a_lock_longer_than_for_an_answer(own_mariadb, folder, probe, locking):
     """What still waited in the server would be done after we have said that it wasn't, and keep a connection each."""
     database = Database(own_mariadb, folder)
-    kdc = probe(database, read_timeout=3)
+    kdc = probe(database, read_timeout=6)
     kdc("add", "alice", "x")
     with database.connect_admin() as holder, holder.cursor() as cursor:
         cursor.execute("START TRANSACTION")

@@ -1,12 +1,16 @@
-"""What the tests of attacks share: raw frames, and two people who talk all along."""
+"""What the tests of attacks share: raw frames, the KDC, and two people who talk all along."""
+import contextlib
+
 from interop.client import Client, Closed, Connection
 from interop.messages import CAUSE, Reader
 from interop.protocol import ALERT, SERVER_HELLO, encode_client_hello, fingerprint
 from interop.suites import CHACHA20, GROUP_BY_NAME
+from support.kdcd import Database, Kdcd
+from support.programs import SLOWER
 
 PASSWORD = "correct horse"
 HELLO_GROUP = GROUP_BY_NAME["ffdhe3072"]
-DEADLINE = 3  # of the attacked KDC for a handshake, in seconds
+DEADLINE = 6  # of the attacked KDC for a handshake, in seconds
 
 
 def hello(group=HELLO_GROUP.number, public=None, suites=(CHACHA20,), version=1, random=bytes(32)):
@@ -45,6 +49,23 @@ def read_end(client):
             client.read_message()
     except Closed as closed:
         return closed.reason
+
+
+@contextlib.contextmanager
+def attacked(mariadb, new_folder, handshake_deadline, login_deadline):
+    """A kdcd with accounts for attacks; the deadlines in seconds."""
+    database = Database(mariadb, new_folder())
+    daemon = Kdcd(database, new_folder(), limits={
+        "handshake_deadline": handshake_deadline * SLOWER, "login_deadline": login_deadline * SLOWER,
+        "connections_per_source": 2000, "conversations": 3}, log={"refusals": 100000},
+        threads={"reactors": 2, "workers": 2})
+    daemon.start()
+    daemon.known_fingerprint = daemon.fingerprint
+    for name in ("mallory", "carol", "dave", "erin", "frank", "locked", "disabled"):
+        daemon.add_user(name)
+    yield daemon
+    daemon.stop()
+    database.drop()
 
 
 def connect(kdc, name=None, password=PASSWORD, **choices):

@@ -122,6 +122,10 @@ class Client(Connection):
         with contextlib.suppress(OSError):
             if error[0] is None and self.name:
                 self.close()
+                # Until it is closed from the other side: now nobody finds this session any more.
+                self.socket.settimeout(self.timeout)
+                while self.socket.recv(1 << 18):
+                    pass
         super().__exit__(*error)
 
     # --- Handshake and records ---

@@ -12,7 +12,7 @@ from support.importing import bcrypt
 from support.ports import free_port
 from support.programs import SLOWER, environment, program, sanitizer_report, wait_until
 
-READY = re.compile(r"ready to accept connections on (\[?[0-9a-fA-F.:]+\]?):(\d+)")
+READY = re.compile(r"ready to accept connections on (\[?[0-9a-fA-F.:]+\]?):(\d+)\D")
 
 
 def write_config(path, sections):

@@ -1,4 +1,5 @@
 """A private MariaDB, as scripts/up.sh starts one, but in a folder of its own."""
+import contextlib
 import getpass
 import os
 import pathlib
@@ -75,8 +76,12 @@ class MariaDb:
         self.process.send_signal(signal.SIGSTOP)
         # Each of its threads stops when it comes to it; until then it may answer.
         tasks = pathlib.Path(f"/proc/{self.process.pid}/task")
-        wait_until("MariaDB stops", lambda: all(
-            (task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir()))
+
+        def stopped():
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # one that has just ended
+                return all((task / "stat").read_text().rpartition(")")[2].split()[0] == "T" for task in tasks.iterdir())
+            return False
+        wait_until("MariaDB stops", stopped)
 
     def resume(self):
         self.process.send_signal(signal.SIGCONT)

@@ -93,7 +93,7 @@ class SmtpServer:
         if self.user:
             options |= {"authenticator": self._authenticate, "auth_required": True, "auth_require_tls": not self.tls}
         self._controller = Server(Handler(self), hostname="127.0.0.1", port=self.port or free_port(),
-                                  ssl_context=self.context if self.tls else None, **options)
+                                  ssl_context=self.context if self.tls else None, ready_timeout=60, **options)
         self._controller.start()
         self.port = self._controller.port
         return self

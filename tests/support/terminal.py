@@ -1,6 +1,7 @@
 """A real terminal: tmux, with a program in its one pane."""
 import contextlib
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -37,6 +38,12 @@ class Terminal:
 
     def key(self, *names):
         self._tmux("send-keys", *names)
+
+    def signal(self, number):
+        """To the program itself."""
+        pane = self._tmux("display-message", "-p", "#{pane_pid}").strip()
+        children = pathlib.Path(f"/proc/{pane}/task/{pane}/children").read_text(encoding="ascii")
+        os.kill(int(children.split()[0]), number)
 
     def paste(self, text):
         self._tmux("set-buffer", "--", text)

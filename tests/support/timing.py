@@ -1,5 +1,39 @@
 """How long something takes, on a machine that others use too."""
+import threading
 import time
+
+TICK = 0.01
+LATE = 0.02  # seconds that a tick may take without being held up
+
+
+class _Stalls(threading.Thread):
+    """How long this process has been held up, by the machine or the interpreter: what its ticks took beyond what they should."""
+
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.seen = time.monotonic(), 0  # when this tick began, and the sum of those before
+        self.start()
+
+    def run(self):
+        while True:
+            time.sleep(TICK)
+            now = time.monotonic()
+            self.seen = now, self._sum(now)
+
+    def _sum(self, now):
+        begin, before = self.seen
+        return before + max(0, now - begin - LATE)
+
+    def sum(self):
+        return self._sum(time.monotonic())
+
+
+_STALLS = _Stalls()
+
+
+def clock():
+    """Seconds in which this process could run: for upper bounds, which are about the programs under test and not the machine."""
+    return time.monotonic() - _STALLS.sum()
 
 
 def ratio_of_times(one, other, least=5, most=9):

@@ -247,6 +247,12 @@ static void a_storm_of_handshakes_leaves_logins_their_turn(void **state)
     (void)state;
     struct job_record r;
     struct worker_pool *pool = job_pool(&r, 1, false, 16, 60000);
+    /* A short one first: what the next spends at the gate is not all that is known of how long they take. */
+    job_submit(pool, &r, JOB_PASSWORD, 1);
+    job_wait_delivered(&r, 1);
+    while (worker_pool_stats(pool).finished[JOB_PASSWORD] < 1) {
+        (void)usleep(1000);
+    }
     job_submit(pool, &r, JOB_PASSWORD, -1);
     job_wait_at_gate(&r, 1);
     job_submit(pool, &r, JOB_PASSWORD, 30);
@@ -256,9 +262,9 @@ static void a_storm_of_handshakes_leaves_logins_their_turn(void **state)
         worker_pool_submit(pool, &t->job);
     }
     job_open_gate(&r);
-    job_wait_delivered(&r, 7);
-    assert_int_equal(r.order[0], 10); /* preferred, */
-    assert_true(r.order[5] != 30);    /* but not to the last */
+    job_wait_delivered(&r, 8);
+    assert_int_equal(r.order[1], 10); /* preferred, */
+    assert_true(r.order[6] != 30);    /* but not to the last */
     worker_pool_free(&pool);
 }
 

@@ -1,25 +1,14 @@
 """Everything bad that can be sent to kdcd. Two people talk all along, and each attack's cause is in the log."""
 import pytest
 
-from interop.attack import DEADLINE, TwoPeople, connect
-from support.kdcd import Database, Kdcd
-from support.programs import SLOWER
+from interop.attack import DEADLINE, TwoPeople, attacked, connect
 
 
 @pytest.fixture(scope="module")
 def kdc(mariadb, new_folder):
-    """One for all of these tests: none of them may do it harm."""
-    database = Database(mariadb, new_folder())
-    daemon = Kdcd(database, new_folder(), limits={
-        "handshake_deadline": DEADLINE * SLOWER, "login_deadline": 6 * SLOWER, "connections_per_source": 2000,
-        "conversations": 3}, log={"refusals": 100000}, threads={"reactors": 2, "workers": 2})
-    daemon.start()
-    daemon.known_fingerprint = daemon.fingerprint
-    for name in ("mallory", "carol", "dave", "erin", "frank", "locked", "disabled"):
-        daemon.add_user(name)
-    yield daemon
-    daemon.stop()
-    database.drop()
+    """One for all tests of a file: none of them may do it harm."""
+    with attacked(mariadb, new_folder, DEADLINE, 30) as daemon:
+        yield daemon
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,8 @@
-"""Attacks by messages: out of their place, malformed, or none in time."""
-import threading
-import time
-
+"""Attacks by messages: out of their place, or malformed."""
 import pytest
 
-from interop.attack import DEADLINE, answer_to, connect, hello, read_alert, read_end
-from interop.client import Connection
+from interop.attack import connect, read_end
 from interop.messages import MESSAGES, encode_message
-from support.programs import SLOWER
 
 
 # --- Messages --------------------------------------------------------------------------------------------------------
@@ -95,64 +90,3 @@ def test_a_malformed_message_ends_the_session(kdc, logged, mallory, name):
     mallory.send(mallory.sending.seal(MALFORMED_MESSAGES[name]))
     assert read_end(mallory) == "malformed"
     logged("malformed")
-
-
-# --- Time ------------------------------------------------------------------------------------------------------------
-
-def test_a_connection_that_says_nothing_is_closed_at_the_deadline(kdc, logged):
-    begin = time.monotonic()
-    assert answer_to(kdc, timeout=3 * DEADLINE * SLOWER) == "deadline"
-    assert DEADLINE * SLOWER * 0.8 < time.monotonic() - begin < DEADLINE * SLOWER + 2
-    logged("deadline")
-
-
-def test_a_byte_a_second_does_not_move_the_deadline(kdc, logged):
-    begin = time.monotonic()
-    with Connection(kdc.server) as connection:
-        ended = threading.Event()
-
-        def drip():
-            for byte in hello():
-                connection.send(bytes([byte]))
-                if ended.wait(1):
-                    return
-        thread = threading.Thread(target=drip, daemon=True)
-        thread.start()
-        try:
-            assert read_alert(connection) in ("deadline", None)
-        finally:
-            ended.set()
-            thread.join()
-    assert time.monotonic() - begin < DEADLINE * SLOWER + 2
-    logged("deadline")
-
-
-@pytest.mark.slow
-def test_a_session_without_a_login_is_closed_at_its_deadline(kdc, logged):
-    begin = time.monotonic()
-    with connect(kdc) as client:
-        assert read_end(client) == "deadline"
-    assert 4 * SLOWER < time.monotonic() - begin < 6 * SLOWER + 3
-    logged("deadline")
-
-
-def test_half_handshakes_by_the_hundred_disturb_nobody(kdc, people, logged):
-    prepared = hello()
-    halves = []
-    try:
-        for number in range(300):
-            connection = Connection(kdc.server)
-            halves.append(connection)
-            connection.send(prepared if number % 3 else prepared[:50])
-            if number % 20 == 0:
-                people.talk()
-        slowest = 0
-        for _ in range(20):
-            begin = time.monotonic()
-            people.talk()
-            slowest = max(slowest, time.monotonic() - begin)
-        assert slowest < 2 * SLOWER
-        logged("deadline")
-    finally:
-        for connection in halves:
-            connection.socket.close()

@@ -126,9 +126,9 @@ UNREADABLE = {"an unknown kind": b"\x09", "kind 0": b"\0", "a text that isn't UT
 
 def test_what_a_dishonest_peer_seals_does_not_stop_kdc_chat(kdc, person, mallory):
     carol = person(kdc, "carol", account=False)
-    listening = carol.start("listen", "--json", "--count", "2", "--timeout", "20")
     with pytest.raises(Refused, match="peer_offline"):
         mallory.open("carol")
+    listening = carol.start("listen", "--json", "--count", "2", "--timeout", "20")
     mallory.wait_for(lambda: mallory.events)
     for number, unreadable in enumerate(UNREADABLE.values()):
         mallory.open("carol")
@@ -143,6 +143,7 @@ def test_what_a_dishonest_peer_seals_does_not_stop_kdc_chat(kdc, person, mallory
 @pytest.mark.slow
 def test_a_peer_that_floods_ends_who_does_not_read_and_nobody_else(kdc, people, logged, mallory):
     with connect(kdc, "carol") as carol:
+        mallory.timeout = 60  # she is held until carol has gone
         carol.name = None
         number = mallory.open("carol")["conversation"]
         left = {"message": "presence", "name": "carol", "presence": "offline"}
