@@ -129,6 +129,8 @@ def restart(options, kdcd):
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
+    # The kernel sends one to a group that has lost its parent, if it is stopped: it hears of that by its input, too.
+    signal.signal(signal.SIGHUP, lambda *_: None)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kdc-bench-"))
     with contextlib.ExitStack() as ending:
         ending.callback(shutil.rmtree, folder, ignore_errors=True)
