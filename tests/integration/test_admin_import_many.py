@@ -134,7 +134,7 @@ def test_two_imports_of_the_same_names_at_once_make_them_once(database, admin, f
 
 
 def test_passwords_are_hashed_on_all_cores_with_a_bar_on_a_terminal(database, admin, folder, write):
-    number = 100
+    number = 40
     path = write("users.csv", "name,password", *(f"user{one},the password {one}" for one in range(number)))
     child = pexpect.spawn(program("kdc-admin"), ["--config", str(admin.config), "user", "import", str(path)], encoding="utf-8",
                           env=environment(folder), timeout=60 * SLOWER, dimensions=(24, 100))

@@ -82,7 +82,7 @@ def is_measured(report, *numbers):
 
 @pytest.mark.parametrize("mode, options, numbers, ratios", [
     ("handshake", ["--concurrency", 2], ["count", "per_s", "server_cpu_ms_each"], ["cpu_to_arithmetic"]),
-    ("login", ["--concurrency", 2, "--cost", 10], ["count", "server_cpu_ms_each"],
+    ("login", ["--concurrency", 2, "--cost", 10, "--seconds", 1], ["count", "server_cpu_ms_each"],
      ["rate_to_bcrypt", "cpu_to_bcrypt"]),
     ("login", ["--concurrency", 2, "--cost", 10, "--prepared", "--sessions", 60], ["count", "server_cpu_ms_each"],
      ["rate_to_bcrypt"]),
@@ -98,7 +98,7 @@ def is_measured(report, *numbers):
 ])
 def test_each_mode_reports_what_it_measured_and_its_limit(kdcd, attach, mode, options, numbers, ratios):
     kdc = kdcd(limits={"opens_per_minute": 0})
-    status, report, errors = finish(bench(mode, "--seconds", 1, *options, *attach(kdc)))
+    status, report, errors = finish(bench(mode, "--seconds", 0.5, *options, *attach(kdc)))
     assert status == 0, errors
     assert report["mode"] == mode
     is_measured(report, *numbers)
@@ -163,7 +163,7 @@ def test_what_spawn_starts_is_tied_to_its_cores_and_gone_afterwards(folder):
     environ = {**environment(folder), "TMPDIR": str(folder)}
     before = set(os.listdir(folder))
     core = min(os.sched_getaffinity(0))
-    process = bench("relay", "--spawn", "--pairs", 2, "--seconds", 1, "--server-cpus", core, "--cpus", core, env=environ)
+    process = bench("relay", "--spawn", "--pairs", 2, "--seconds", 0.5, "--server-cpus", core, "--cpus", core, env=environ)
     made = wait_until("the scratch folder is there", lambda: set(os.listdir(folder)) - before)
     status, report, errors = finish(process)
     assert status == 0, errors

@@ -59,7 +59,7 @@ def test_an_account_opens_so_many_conversations_a_minute(started, person):
             assert refused.value.reason == "too_many" and 0 < refused.value.retry_after <= 30
         with connect(kdc, "alice") as alice:  # another session is no way out
             assert refusal_of(partial(alice.open, "bob")) == "too_many"
-        said = person(kdc, "alice", account=False).run("send", "--timeout", "10", "bob", "hello")
+        said = person(kdc, "alice", account=False).run("send", "--timeout", "5", "bob", "hello")
         assert said.returncode == BUSY and "Too many conversations" in said.stderr
         wait_until("they are on record", lambda: kdc.database.query(
             "SELECT COUNT(*) FROM audit WHERE event = 'key issued'") == ((3,),))

@@ -63,12 +63,12 @@ def penalties(kdc):
 
 
 def test_guessing_at_an_account_from_one_address(started):
-    kdc = started(penalties={**QUICK, "lock_seconds": 8})
+    kdc = started(penalties={**QUICK, "lock_seconds": 6})
     seen = [attempt(kdc, "alice") for _ in range(4)]
     assert [reason for reason, _, _ in seen] == ["login_failed"] * 4
     assert all(seconds >= 0.9 for _, _, seconds in seen[1:])
     reason, retry_after, _ = attempt(kdc, "alice", PASSWORD)
-    assert reason == "penalty" and 1 <= retry_after <= 8
+    assert reason == "penalty" and 1 <= retry_after <= 6
     # The lock ends by itself.
     time.sleep(retry_after)
     wait_until("the lock is over", lambda: reason_of(kdc, "alice", PASSWORD) is None, 10)

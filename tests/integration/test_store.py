@@ -376,7 +376,7 @@ def test_calls_within_the_backoff_fail_at_once_and_say_why(own_mariadb, folder, 
         # Its socket still takes connections: each attempt costs a timeout, and the backoff grows to 5 s.
         kdc = probe(database, connect_timeout=1)
         slow = 0
-        end = time.monotonic() + 10
+        end = time.monotonic() + 7
         calls = 0
         while time.monotonic() < end:
             started = time.monotonic()
@@ -463,7 +463,7 @@ def test_a_lock_that_is_held_for_too_long_is_unavailable_and_the_connection_goes
 def test_nothing_waits_for_a_lock_longer_than_for_an_answer(own_mariadb, folder, probe, locking):
     """What still waited in the server would be done after we have said that it wasn't, and keep a connection each."""
     database = Database(own_mariadb, folder)
-    kdc = probe(database, read_timeout=6)
+    kdc = probe(database, read_timeout=4)
     kdc("add", "alice", "x")
     with database.connect_admin() as holder, holder.cursor() as cursor:
         cursor.execute("START TRANSACTION")

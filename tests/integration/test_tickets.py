@@ -117,19 +117,19 @@ def test_a_kdc_with_a_copy_of_the_file_takes_the_others_tickets(started, kdcd):
 
 
 def test_tickets_end_a_lifetime_after_the_password_and_their_keys_change(started):
-    kdc = started(policy={"ticket_lifetime": 8})
+    kdc = started(policy={"ticket_lifetime": 6})
     kept = kdc.folder / "kdc-identity-tickets"
     before = kept.read_text()
     wait_fed(kdc, ticket_of(kdc))
     with connect(kdc, "alice") as client:
-        assert client.welcome["ticket_seconds"] == 8
+        assert client.welcome["ticket_seconds"] == 6
         ticket, begin = client.ticket, time.monotonic()
     while time.monotonic() < begin + 2:
         with connect(kdc, ticket=ticket) as client:
-            assert client.name == "alice" and client.welcome["ticket_seconds"] < 8
+            assert client.name == "alice" and client.welcome["ticket_seconds"] < 6
             ticket = client.ticket or ticket
         time.sleep(0.3)
-    time.sleep(max(0, begin + 8.1 - time.monotonic()))
+    time.sleep(max(0, begin + 6.1 - time.monotonic()))
     assert not is_taken(kdc, ticket)
     assert is_taken(kdc, ticket_of(kdc))
     wait_until("the file is written anew", lambda: kept.read_text() != before)
@@ -253,7 +253,8 @@ def test_a_session_that_came_by_ticket_ends_with_its_account(started):
     assert read_end(alice) == "account_locked"
 
 
-def test_what_is_changed_by_sql_is_void_within_two_seconds(started):
+def test_what_is_changed_by_sql_is_void_after_the_next_look_at_the_database(started):
+    """Which is taken each second. Two, for one may be under way."""
     kdc = started()
     ticket = ticket_of(kdc)
     wait_fed(kdc, ticket)
@@ -263,7 +264,6 @@ def test_what_is_changed_by_sql_is_void_within_two_seconds(started):
     def looks():
         return kdc.admin_json("status")["database_calls_total"]["journal"]
     before = looks()
-    time.sleep(2 * SLOWER)
     wait_until("it has looked", lambda: looks() >= before + 2)
     assert not is_taken(kdc, ticket)
 
