@@ -129,7 +129,7 @@ def restart(options, kdcd):
 def main():
     options = arguments()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by a signal"))
-    # The kernel sends one to a group that has lost its parent, if it is stopped: it hears of that by its input, too.
+    # The kernel sends this to a stopped group whose parent has gone. That the parent has gone is seen at the end of the input.
     signal.signal(signal.SIGHUP, lambda *_: None)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="kdc-bench-"))
     with contextlib.ExitStack() as ending:

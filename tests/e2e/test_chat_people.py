@@ -152,7 +152,7 @@ def test_people_go_on_after_kdcd_was_killed(kdc, person, terminal):
     a.wait("^-- Not connected: it tries again by itself$")
     kdc.start()
     a.wait("^-- Connected again", 30)
-    b.signal(signal.SIGCONT)  # and tries at once: who comes back much later than the other would be told of
+    b.signal(signal.SIGCONT)  # its next try is due by now: were it back much later, the other would be told so
     b.wait("^-- Connected again", 30)
     b.wait("alice: while it is away$", 30)
     b.type("after")

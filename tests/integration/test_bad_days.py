@@ -460,9 +460,9 @@ def test_a_deadlock_is_nobodys_concern(day):
         # The one that has done more is let live.
         cursor.execute("INSERT INTO weight SELECT seq FROM seq_1_to_1000")
         cursor.execute("SELECT * FROM conversations FOR UPDATE")
-        locked = time.monotonic()
         opening = threading.Thread(target=lambda: answers.append(day.open()))
         day.login()
+        locked = time.monotonic()
         opening.start()
         wait_until("kdcd waits for the conversation's row", lambda: executing(day))
         time.sleep(0.05)

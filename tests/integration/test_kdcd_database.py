@@ -103,10 +103,11 @@ def test_people_go_on_talking_while_the_database_is_gone(own_mariadb, own_kdcd):
     own_mariadb.start()
     kdc.wait_log("database is reachable", since=begin)
     # Told once, and another cause once more.
-    before, _, after = kdc.log()[begin:].partition("database is reachable")
+    log = kdc.log()
+    before, _, after = log[begin:].partition("database is reachable")
     causes = re.findall("database is not reachable cause=(.*)", before)
     assert causes and all(one != next_one for one, next_one in itertools.pairwise(causes))
-    begin = len(kdc.log()) - len(after)
+    begin = len(log) - len(after)
     talk("after")
     # Every worker has it back as soon as one has.
     for _ in range(6):

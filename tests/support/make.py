@@ -1,4 +1,4 @@
-"""Commands that a test runs to their end, and make on the build under test."""
+"""Commands that a test runs to their end, or can't do without; and make on the build under test."""
 import fcntl
 import os
 import shutil

@@ -5,8 +5,6 @@ from interop.attack import connect, read_end
 from interop.messages import MESSAGES, encode_message
 
 
-# --- Messages --------------------------------------------------------------------------------------------------------
-
 FIELDS = {
     "login": {"name": b"ann", "password": b"correct horse"},
     "register": {"name": b"new", "password": b"12345678", "code": b"", "email": b"", "phone": b""},
