@@ -7,6 +7,7 @@ from interop.protocol import ALERT, SERVER_HELLO, encode_client_hello, fingerpri
 from interop.suites import CHACHA20, GROUP_BY_NAME
 from support.kdcd import Database, Kdcd
 from support.programs import SLOWER
+from support.timing import clock
 
 PASSWORD = "correct horse"
 HELLO_GROUP = GROUP_BY_NAME["ffdhe3072"]
@@ -105,7 +106,8 @@ class TwoPeople:
         self.said = 0
 
     def talk(self):
-        """A text in each direction, within the epoch that they began with."""
+        """A text in each direction, within the epoch that they began with. Returns how many seconds it took (support.timing)."""
+        begin = clock()
         for speaker, listener in ((self.ann, self.ben), (self.ben, self.ann)):
             self.said += 1
             text = f"text {self.said}"
@@ -113,6 +115,7 @@ class TwoPeople:
             assert listener.receive() == [(speaker.name, text)]
             speaker.flush(listener.name)
             assert speaker.conversations[listener.name].epoch.number == 1
+        return clock() - begin
 
     def leave(self):
         for one in (self.ann, self.ben):
